@@ -1,0 +1,5 @@
+//! The only place for network, files, processes and clocks.
+
+pub mod databricks;
+pub mod github;
+pub mod host;

@@ -1,0 +1,1 @@
+//! The bundle engine: bytes and facts in, documents out. Pure; no async, no ports.

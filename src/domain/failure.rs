@@ -1,0 +1,157 @@
+//! Why a run ended badly: a stable reason, what to do next, and the exit code.
+//!
+//! One `Reason` for everything a caller may branch on; its kebab-case name is the
+//! `failure-reason` output. Adding one here makes the README and the snapshot of messages
+//! incomplete until both are written: tests compare them.
+
+use std::error::Error;
+use std::fmt;
+
+use super::diagnostic::Diagnostic;
+
+/// The five ways to fail, each with its exit code, and being told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Input,
+    Refused,
+    Outside,
+    Unsupported,
+    Bug,
+    Cancelled,
+}
+
+impl Class {
+    /// A cancelled run exits with 130 or 143, after the signal; see `app`.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Class::Input => 2,
+            Class::Refused => 3,
+            Class::Outside => 4,
+            Class::Unsupported => 64,
+            Class::Bug => 70,
+            Class::Cancelled => 130,
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($variant:ident $name:literal $class:ident $meaning:literal,)*) => {
+        /// The stable `failure-reason`s.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason { $(#[doc = $meaning] $variant,)* }
+
+        impl Reason {
+            pub const ALL: &'static [Reason] = &[$(Reason::$variant,)*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Reason::$variant => $name,)* }
+            }
+
+            pub fn class(self) -> Class {
+                match self { $(Reason::$variant => Class::$class,)* }
+            }
+
+            /// One line for the table in the README.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Reason::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    // Your input.
+    InvalidInput "invalid-input" Input "an input is missing or cannot be read; every mistake is listed",
+    InvalidConfig "invalid-config" Input "`mlops-deploy.yml` has a mistake; the line and the nearest known key are named",
+    ConfigNotFound "config-not-found" Input "there is no `mlops-deploy.yml` where the input `config` points",
+    BundleNotFound "bundle-not-found" Input "there is no `databricks.yml` in `bundle-path`",
+    InvalidBundle "invalid-bundle" Input "the bundle does not load, merge or resolve; each mistake is annotated on its line",
+    UnknownTarget "unknown-target" Input "the bundle has no such target",
+    UnknownEnvironment "unknown-environment" Input "`mlops-deploy.yml` has no such environment",
+    MissingJob "missing-job" Input "a job named in `mlops-deploy.yml` is not in the bundle",
+    BuildFailed "build-failed" Input "an artifact's build command failed; its last lines are shown",
+    ArtifactMissing "artifact-missing" Input "a build ended well but left no file where the bundle says",
+    CommitMismatch "commit-mismatch" Input "the input `commit` is not what is checked out",
+    // Refused by a gate.
+    HostNotAllowed "host-not-allowed" Refused "the bundle names a host that `mlops-deploy.yml` does not list; no token was minted",
+    UntrustedEvent "untrusted-event" Refused "the event carries somebody else's code; only the offline part may run",
+    PlanPrincipalMissing "plan-principal-missing" Refused "a pull request may not use the deploy principal; name a `plan` principal or write `plan: same`",
+    OlderThanDeployed "older-than-deployed" Refused "a newer commit is deployed; `allow-older` overrides",
+    PlanChanged "plan-changed" Refused "the plan is not the approved one; the difference is shown",
+    LockHeld "lock-held" Refused "another deployment holds the lock; who, and since when, is said",
+    LockLost "lock-lost" Refused "somebody took the lock while we worked; nothing was written after that",
+    PreventDestroy "prevent-destroy" Refused "the plan deletes or recreates a resource under `lifecycle.prevent_destroy`",
+    DestructivePlan "destructive-plan" Refused "the plan deletes data and nobody approved it",
+    ActiveRuns "active-runs" Refused "a job or pipeline that would change is running",
+    VerifyFailed "verify-failed" Refused "what lies in the workspace after the deployment is not what the plan promised",
+    SmokeFailed "smoke-failed" Refused "the smoke job ended badly; its state, message and link are shown",
+    SmokeTimedOut "smoke-timed-out" Refused "the smoke job did not end in time; it goes on and can be followed by its link",
+    EnginesDisagree "engines-disagree" Refused "the two engines plan differently; the first differences are shown",
+    UnwindIncomplete "unwind-incomplete" Refused "a change could not be taken back; what is left is named",
+    Ambiguous "ambiguous" Refused "two things match what we made; both are named, nothing is guessed",
+    // The outside world.
+    OidcUnavailable "oidc-unavailable" Outside "the job has no ID token; it needs `id-token: write`",
+    TokenRefused "token-refused" Outside "the workspace refused the exchange; the claims are shown beside what the policy must match",
+    Unauthorized "unauthorized" Outside "the workspace does not accept the credential",
+    PermissionDenied "permission-denied" Outside "the principal lacks a grant; which one is named",
+    NotFound "not-found" Outside "the workspace does not know a thing the plan relies on",
+    Conflict "conflict" Outside "somebody changed the same thing at the same moment",
+    RateLimited "rate-limited" Outside "the workspace kept answering 429 until the deadline",
+    WorkspaceError "workspace-error" Outside "the workspace answered with an error",
+    WorkspaceUnreachable "workspace-unreachable" Outside "the workspace does not answer",
+    MalformedReply "malformed-reply" Outside "an answer is not what the API documents",
+    StateUnreadable "state-unreadable" Outside "the deployment state cannot be read; nothing was written",
+    StateFeature "state-feature" Unsupported "the deployment state uses a feature this version does not know",
+    GitHubError "github-error" Outside "GitHub refused a call that the stage cannot do without",
+    DeadlineExceeded "deadline-exceeded" Outside "the run did not end before its `deadline`",
+    DiskError "disk-error" Outside "a file cannot be written: the disk is full or the folder is not ours",
+    ToolMissing "tool-missing" Outside "the image lacks a program the bundle needs; the image that has it is named",
+    // The others.
+    Unsupported "unsupported" Unsupported "the bundle uses a construct this engine does not know, and there is no other engine",
+    Cancelled "cancelled" Cancelled "the job was cancelled; what was done and what is left is in the summary",
+    Internal "internal" Bug "a defect of ours; the message has the link to report it",
+}
+
+/// A run's end, with the chain of causes below it.
+#[derive(Debug)]
+pub struct Failure {
+    pub reason: Reason,
+    /// Lowercase, no full stop, readable after "failed to".
+    pub message: String,
+    pub hint: Option<String>,
+    pub diagnostics: Vec<Diagnostic>,
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Failure {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), hint: None, diagnostics: Vec::new(), source: None }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub fn about(mut self, diagnostics: Vec<Diagnostic>) -> Self {
+        self.diagnostics = diagnostics;
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|e| e.as_ref() as &(dyn Error + 'static))
+    }
+}

@@ -1,0 +1,1 @@
+//! Which engine reads the bundle: ours, or the official command.

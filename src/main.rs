@@ -1,0 +1,3 @@
+//! Reads the environment once, runs, exits with the documented code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! May we? One rule a file.

@@ -1,0 +1,1 @@
+//! What we need from the world: traits and their types.

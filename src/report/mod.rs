@@ -1,0 +1,1 @@
+//! Journal to text: comment, summary, annotations, outputs. Pure functions.

@@ -1,0 +1,1 @@
+//! The sentences: phases, the facts they want, the gates they ask, the changes in order.

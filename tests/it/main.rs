@@ -1,0 +1,1 @@
+//! Tests tell stories from outside: real HTTP, real subprocesses.
