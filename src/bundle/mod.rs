@@ -1,1 +1,9 @@
 //! The bundle engine: bytes and facts in, documents out. Pure; no async, no ports.
+
+pub mod facts;
+pub mod resolve;
+pub mod source;
+
+pub use facts::{Facts, Git, Options, User};
+pub use resolve::{Resolved, Unsupported, resolve};
+pub use source::{Entry, EntryKind, InMemory, Source};

@@ -2,10 +2,12 @@
 
 pub mod diagnostic;
 pub mod failure;
+pub mod path;
 pub mod secret;
 pub mod tree;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use failure::{Class, Failure, Reason};
+pub use path::{Path, Step};
 pub use secret::Secret;
-pub use tree::{Node, Origin, Tree};
+pub use tree::{Map, Node, Origin, Tree};
