@@ -1,0 +1,31 @@
+//! Files of this machine. Paths are absolute.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEntry {
+    pub path: PathBuf,
+    pub size: u64,
+    pub executable: bool,
+}
+
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// `None` where there is no such file.
+    async fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+
+    /// Whole or not at all: written beside, synced, renamed. Makes missing folders.
+    async fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Appends and syncs.
+    async fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Deleting what is not there is no error.
+    async fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Every regular file below a folder; links are not followed.
+    async fn walk(&self, folder: &Path) -> io::Result<Vec<FileEntry>>;
+}

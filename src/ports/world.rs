@@ -1,0 +1,15 @@
+//! Everything a step may touch, as one value.
+
+use std::sync::Arc;
+
+use super::{Clock, Files, GitHub, Process, Rest};
+
+#[derive(Clone)]
+pub struct World {
+    pub workspace: Arc<dyn Rest>,
+    pub files: Arc<dyn Files>,
+    pub process: Arc<dyn Process>,
+    pub clock: Arc<dyn Clock>,
+    /// Absent on a laptop, and where the job has no token.
+    pub github: Option<Arc<dyn GitHub>>,
+}

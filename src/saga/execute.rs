@@ -1,0 +1,287 @@
+//! Makes the changes of a graph, as many at a time as allowed.
+//!
+//! What can be taken back comes first; then the journal says `point-of-no-return`; then the
+//! rest. Before that line a failure leaves everything to `unwind`, after it the only way is
+//! forward and the next run finishes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::watch;
+
+use super::change::{Change, Found, Outcome, Outcomes, StepError, StepErrorKind};
+use super::graph::Graph;
+use super::journal::{Event, Journal, JournalError, seconds};
+use super::resume::Begun;
+use super::unwind::ambiguous;
+use crate::domain::{Failure, Reason};
+
+/// Asks running work to stop: no further change is begun, what is in flight is settled.
+#[derive(Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    pub fn requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    pub async fn wait(&mut self) {
+        // The sender lives as long as the program; without it nobody can ask us to stop.
+        if self.0.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// A stage: begin nothing further.
+    Stop,
+    /// By hand, as the official command does: go on with what does not depend on it.
+    KeepGoing,
+}
+
+#[derive(Clone)]
+pub struct Options {
+    pub parallelism: usize,
+    pub on_failure: OnFailure,
+    pub stop: Stop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Finished,
+    Failed,
+    Stopped,
+}
+
+/// What was done, and what went wrong.
+pub struct Execution {
+    pub ending: Ending,
+    pub outcomes: Outcomes,
+    /// Every change whose receipt is written, in that order.
+    pub begun: Vec<Begun>,
+    /// Title and error of each failed change; the first is the cause.
+    pub errors: Vec<(String, StepError)>,
+    /// Titles of changes that were not begun.
+    pub skipped: Vec<String>,
+    pub past_point_of_no_return: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Progress {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    Skipped,
+}
+
+pub async fn execute<W: Sync + ?Sized>(
+    graph: &Graph<W>,
+    world: &W,
+    journal: &Journal,
+    options: &Options,
+) -> Result<Execution, JournalError> {
+    let outcomes = Outcomes::default();
+    let mut run = Run {
+        graph,
+        world,
+        journal,
+        options,
+        outcomes: &outcomes,
+        progress: vec![Progress::Waiting; graph.nodes().len()],
+        result: Execution {
+            ending: Ending::Finished,
+            outcomes: Outcomes::default(),
+            begun: Vec::new(),
+            errors: Vec::new(),
+            skipped: Vec::new(),
+            past_point_of_no_return: false,
+        },
+    };
+    let first = graph.before_point_of_no_return();
+    run.band(|i| first[i]).await?;
+    let left: Vec<_> = (0..first.len()).filter(|&i| !first[i]).map(|i| graph.nodes()[i].change.spec()).collect();
+    if !left.is_empty() && run.may_go_on() {
+        journal.record(Event::PointOfNoReturn { left }).await?;
+        journal.flush().await?;
+        run.result.past_point_of_no_return = true;
+        run.band(|i| !first[i]).await?;
+    }
+    let result = run.finish();
+    Ok(Execution { outcomes, ..result })
+}
+
+struct Run<'a, W: Sync + ?Sized> {
+    graph: &'a Graph<W>,
+    world: &'a W,
+    journal: &'a Journal,
+    options: &'a Options,
+    outcomes: &'a Outcomes,
+    progress: Vec<Progress>,
+    result: Execution,
+}
+
+impl<W: Sync + ?Sized> Run<'_, W> {
+    fn may_go_on(&self) -> bool {
+        let failed = !self.result.errors.is_empty() && self.options.on_failure == OnFailure::Stop;
+        !failed && !self.options.stop.requested()
+    }
+
+    async fn band(&mut self, wanted: impl Fn(usize) -> bool) -> Result<(), JournalError> {
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.options.parallelism.max(1) && self.may_go_on() {
+                let Some(i) = self.next_ready(&wanted) else { break };
+                self.progress[i] = Progress::Running;
+                let change = Arc::clone(&self.graph.nodes()[i].change);
+                let (world, journal, done) = (self.world, self.journal, self.outcomes);
+                running.push(async move { (i, attempt(change.as_ref(), world, journal, done).await) });
+            }
+            let Some((i, attempted)) = running.next().await else { return Ok(()) };
+            self.settle(i, attempted).await?;
+        }
+    }
+
+    fn next_ready(&mut self, wanted: &impl Fn(usize) -> bool) -> Option<usize> {
+        for i in 0..self.progress.len() {
+            if self.progress[i] != Progress::Waiting || !wanted(i) {
+                continue;
+            }
+            let after = &self.graph.nodes()[i].after;
+            if after.iter().any(|&d| matches!(self.progress[d], Progress::Failed | Progress::Skipped)) {
+                self.progress[i] = Progress::Skipped;
+            } else if after.iter().all(|&d| self.progress[d] == Progress::Done) {
+                return Some(i);
+            }
+        }
+        None
+    }
+
+    async fn settle(&mut self, i: usize, attempted: Attempted) -> Result<(), JournalError> {
+        let change = &self.graph.nodes()[i].change;
+        let spec = change.spec();
+        let Attempted { begun, ended, elapsed } = attempted;
+        let outcome = match ended {
+            Ok(outcome) => {
+                let title = change.title();
+                let (change, outcome) = (spec.clone(), outcome.clone());
+                self.journal.record(Event::Done { change, title, outcome: outcome.clone(), seconds: elapsed }).await?;
+                self.progress[i] = Progress::Done;
+                self.outcomes.insert(spec.id(), outcome.clone());
+                Some(outcome)
+            }
+            Err(Ended::Journal(error)) => return Err(error),
+            Err(Ended::Step(error)) => {
+                let event = Event::Failed {
+                    change: spec,
+                    title: change.title(),
+                    reason: error.failure.reason.name().to_owned(),
+                    message: error.to_string(),
+                };
+                self.journal.record(event).await?;
+                self.progress[i] = Progress::Failed;
+                self.result.errors.push((change.title(), error));
+                None
+            }
+        };
+        if let Some(begun) = begun {
+            self.result.begun.push(Begun { outcome, ..begun });
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Execution {
+        for (i, progress) in self.progress.iter().enumerate() {
+            if matches!(progress, Progress::Waiting | Progress::Skipped) {
+                self.result.skipped.push(self.graph.nodes()[i].change.title());
+            }
+        }
+        self.result.ending = if !self.result.errors.is_empty() {
+            Ending::Failed
+        } else if !self.result.skipped.is_empty() {
+            Ending::Stopped
+        } else {
+            Ending::Finished
+        };
+        self.result
+    }
+}
+
+struct Attempted {
+    begun: Option<Begun>,
+    ended: Result<Outcome, Ended>,
+    elapsed: f64,
+}
+
+enum Ended {
+    Step(StepError),
+    Journal(JournalError),
+}
+
+async fn attempt<W: Sync + ?Sized>(change: &dyn Change<W>, world: &W, journal: &Journal, done: &Outcomes) -> Attempted {
+    let start = Instant::now();
+    let mut begun = None;
+    let ended = begin_and_act(change, world, journal, done, &mut begun).await;
+    Attempted { begun, ended, elapsed: seconds(start.elapsed()) }
+}
+
+async fn begin_and_act<W: Sync + ?Sized>(
+    change: &dyn Change<W>,
+    world: &W,
+    journal: &Journal,
+    done: &Outcomes,
+    begun: &mut Option<Begun>,
+) -> Result<Outcome, Ended> {
+    let receipt = change.observe(world, done).await.map_err(Ended::Step)?;
+    let event = Event::Receipt { change: change.spec(), receipt: receipt.clone() };
+    journal.record(event).await.map_err(Ended::Journal)?;
+    *begun = Some(Begun { spec: change.spec(), receipt: receipt.clone(), outcome: None });
+    // A lost reply is looked for before anything is sent again: nothing is made twice.
+    const TRIES: usize = 3;
+    let mut tried = 1;
+    loop {
+        let lost = match change.act(world, done, &receipt).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) if error.kind == StepErrorKind::Lost => error,
+            Err(error) => return Err(Ended::Step(error)),
+        };
+        match change.find(world, &receipt).await.map_err(Ended::Step)? {
+            Found::Done(outcome) => return Ok(outcome),
+            Found::NotDone if tried < TRIES => tried += 1,
+            Found::NotDone => return Err(Ended::Step(lost)),
+            Found::Ambiguous(names) => return Err(Ended::Step(ambiguous(&change.title(), &names))),
+        }
+    }
+}
+
+impl Execution {
+    /// The failure to report: the first error, with the others named below it.
+    pub fn into_failure(mut self) -> Option<Failure> {
+        if self.errors.is_empty() {
+            let stopped = (self.ending == Ending::Stopped).then(|| {
+                Failure::new(Reason::Cancelled, format!("stopped before {} of the changes", self.skipped.len()))
+            });
+            return stopped;
+        }
+        let (title, first) = self.errors.remove(0);
+        let reason = first.failure.reason;
+        let hint = first.failure.hint.clone();
+        let mut message = title;
+        if !self.errors.is_empty() {
+            let others: Vec<&str> = self.errors.iter().map(|(t, _)| t.as_str()).collect();
+            message.push_str(&format!(" (also failed: {})", others.join(", ")));
+        }
+        let mut failure = Failure::new(reason, message).because(first);
+        failure.hint = hint;
+        Some(failure)
+    }
+}

@@ -1,0 +1,220 @@
+//! The only truth about a run: one JSON object a line, appended and never changed.
+//!
+//! Comment, summary, outputs, deployment status and evidence are folds of it. A line is on
+//! disk before the change that it announces is made; a torn last line (the process was
+//! killed while writing) is dropped on reading, anything else unreadable is an error.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::change::{Outcome, Receipt, Spec};
+use crate::domain::{Failure, Reason};
+
+pub const VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// Stage, bundle, target, commit, run id: whatever identifies the run.
+    RunStarted {
+        run: Value,
+    },
+    PhaseStarted {
+        phase: String,
+    },
+    PhaseFinished {
+        phase: String,
+        seconds: f64,
+    },
+    /// Something read that a report or a later run needs, by name.
+    Fact {
+        name: String,
+        value: Value,
+    },
+    /// A gate's answer.
+    Verdict {
+        rule: String,
+        passed: bool,
+        message: String,
+    },
+    /// The changes of a phase, decided, in an order in which they could be made.
+    Planned {
+        phase: String,
+        changes: Vec<Spec>,
+    },
+    Receipt {
+        change: Spec,
+        receipt: Receipt,
+    },
+    Done {
+        change: Spec,
+        title: String,
+        outcome: Outcome,
+        seconds: f64,
+    },
+    Failed {
+        change: Spec,
+        title: String,
+        reason: String,
+        message: String,
+    },
+    PointOfNoReturn {
+        left: Vec<Spec>,
+    },
+    Undone {
+        change: Spec,
+        how: String,
+    },
+    UndoFailed {
+        change: Spec,
+        message: String,
+    },
+    /// For people: a warning that fails nothing.
+    Notice {
+        message: String,
+    },
+    RunFinished {
+        outcome: String,
+        reason: Option<String>,
+        message: Option<String>,
+        hint: Option<String>,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub v: u32,
+    /// RFC 3339, UTC.
+    pub at: String,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Where lines go. The first sink is the local file; others mirror it.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    async fn append(&self, line: &str) -> Result<(), std::io::Error>;
+
+    /// Called where a killed process must not cost anything: before a phase's first write.
+    async fn flush(&self) -> Result<(), std::io::Error> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+pub enum JournalError {
+    Write(std::io::Error),
+    Line { number: usize, source: serde_json::Error },
+    Version(u32),
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JournalError::Write(_) => write!(f, "write the journal"),
+            JournalError::Line { number, .. } => write!(f, "read line {number} of the journal"),
+            JournalError::Version(v) => write!(f, "read a journal of version {v}; this program knows {VERSION}"),
+        }
+    }
+}
+
+impl std::error::Error for JournalError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            JournalError::Write(e) => Some(e),
+            JournalError::Line { source, .. } => Some(source),
+            JournalError::Version(_) => None,
+        }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let failure = Failure::new(Reason::DiskError, error.to_string());
+        failure.hint("nothing is changed without a written receipt; free some space under RUNNER_TEMP").because(error)
+    }
+}
+
+type Now = Box<dyn Fn() -> String + Send + Sync>;
+type Listener = Box<dyn Fn(&Entry) + Send + Sync>;
+
+pub struct Journal {
+    now: Now,
+    sinks: Vec<Box<dyn Sink>>,
+    listener: Option<Listener>,
+    entries: Mutex<Vec<Entry>>,
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Journal {
+    /// `now` gives RFC 3339 UTC.
+    pub fn new(now: impl Fn() -> String + Send + Sync + 'static, sinks: Vec<Box<dyn Sink>>) -> Self {
+        Self {
+            now: Box::new(now),
+            sinks,
+            listener: None,
+            entries: Mutex::new(Vec::new()),
+            writing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Calls `listener` with each entry once it is written: the live account on a terminal.
+    pub fn listened_by(mut self, listener: impl Fn(&Entry) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
+        self
+    }
+
+    pub async fn record(&self, event: Event) -> Result<(), JournalError> {
+        let entry = Entry { v: VERSION, at: (self.now)(), event };
+        let line = serde_json::to_string(&entry).expect("an entry holds only JSON");
+        let turn = self.writing.lock().await;
+        for sink in &self.sinks {
+            sink.append(&line).await.map_err(JournalError::Write)?;
+        }
+        self.entries.lock().expect("no panic while the list is held").push(entry.clone());
+        drop(turn);
+        if let Some(listener) = &self.listener {
+            listener(&entry);
+        }
+        Ok(())
+    }
+
+    pub async fn flush(&self) -> Result<(), JournalError> {
+        for sink in &self.sinks {
+            sink.flush().await.map_err(JournalError::Write)?;
+        }
+        Ok(())
+    }
+
+    pub fn entries(&self) -> Vec<Entry> {
+        self.entries.lock().expect("no panic while the list is held").clone()
+    }
+}
+
+/// Reads a journal back. The last line may be torn.
+pub fn read(text: &str) -> Result<Vec<Entry>, JournalError> {
+    let whole = text.ends_with('\n');
+    let lines: Vec<&str> = text.lines().collect();
+    let mut entries = Vec::with_capacity(lines.len());
+    for (i, line) in lines.iter().enumerate() {
+        match serde_json::from_str::<Entry>(line) {
+            Ok(entry) if entry.v > VERSION => return Err(JournalError::Version(entry.v)),
+            Ok(entry) => entries.push(entry),
+            Err(_) if i + 1 == lines.len() && !whole => break,
+            Err(source) => return Err(JournalError::Line { number: i + 1, source }),
+        }
+    }
+    Ok(entries)
+}
+
+/// Rounded to milliseconds: a journal is read by people too.
+pub fn seconds(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
+}
