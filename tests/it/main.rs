@@ -1,1 +1,5 @@
 //! Tests tell stories from outside: real HTTP, real subprocesses.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod stand_in_front;
