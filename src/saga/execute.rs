@@ -138,16 +138,21 @@ impl<W: Sync + ?Sized> Run<'_, W> {
 
     async fn band(&mut self, wanted: impl Fn(usize) -> bool) -> Result<(), JournalError> {
         let mut running = FuturesUnordered::new();
+        let mut unwritten = None;
         loop {
-            while running.len() < self.options.parallelism.max(1) && self.may_go_on() {
+            while unwritten.is_none() && running.len() < self.options.parallelism.max(1) && self.may_go_on() {
                 let Some(i) = self.next_ready(&wanted) else { break };
                 self.progress[i] = Progress::Running;
                 let change = Arc::clone(&self.graph.nodes()[i].change);
                 let (world, journal, done) = (self.world, self.journal, self.outcomes);
                 running.push(async move { (i, attempt(change.as_ref(), world, journal, done).await) });
             }
-            let Some((i, attempted)) = running.next().await else { return Ok(()) };
-            self.settle(i, attempted).await?;
+            // What is in flight is always waited for, also when the journal cannot be written:
+            // dropping a request halfway leaves nobody knowing what it did.
+            let Some((i, attempted)) = running.next().await else { return unwritten.map_or(Ok(()), Err) };
+            if let Err(error) = self.settle(i, attempted).await {
+                unwritten.get_or_insert(error);
+            }
         }
     }
 

@@ -171,14 +171,16 @@ impl Journal {
         self
     }
 
+    /// An entry that could not be written is remembered all the same: the run that is about
+    /// to fail for it must still know what to take back.
     pub async fn record(&self, event: Event) -> Result<(), JournalError> {
         let entry = Entry { v: VERSION, at: (self.now)(), event };
         let line = serde_json::to_string(&entry).expect("an entry holds only JSON");
         let turn = self.writing.lock().await;
+        self.entries.lock().expect("no panic while the list is held").push(entry.clone());
         for sink in &self.sinks {
             sink.append(&line).await.map_err(JournalError::Write)?;
         }
-        self.entries.lock().expect("no panic while the list is held").push(entry.clone());
         drop(turn);
         if let Some(listener) = &self.listener {
             listener(&entry);

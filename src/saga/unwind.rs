@@ -15,6 +15,8 @@ pub struct Unwound {
     pub left_in_place: usize,
     /// Titles and errors of what could not be taken back.
     pub failed: Vec<(String, StepError)>,
+    /// The journal could not be written; taking back went on regardless.
+    pub unwritten: Option<JournalError>,
 }
 
 impl Unwound {
@@ -28,14 +30,14 @@ pub async fn unwind<W: Sync + ?Sized>(
     registry: &Registry<W>,
     world: &W,
     journal: &Journal,
-) -> Result<Unwound, JournalError> {
+) -> Unwound {
     let mut result = Unwound::default();
     for step in begun.iter().rev() {
         let Some(change) = registry.rebuild(&step.spec) else {
             let failure =
                 Failure::new(Reason::UnwindIncomplete, format!("take back `{}`: unknown verb", step.spec.id()))
                     .hint("the journal was written by another version; run that one");
-            record_failure(journal, &mut result, step, step.spec.id(), failure.into()).await?;
+            record_failure(journal, &mut result, step, step.spec.id(), failure.into()).await;
             continue;
         };
         let undone = match change.nature() {
@@ -55,12 +57,13 @@ pub async fn unwind<W: Sync + ?Sized>(
                         "left-in-place"
                     }
                 };
-                journal.record(Event::Undone { change: step.spec.clone(), how: word.to_owned() }).await?;
+                let event = Event::Undone { change: step.spec.clone(), how: word.to_owned() };
+                note(journal, &mut result, event).await;
             }
-            Err(error) => record_failure(journal, &mut result, step, change.title(), error).await?,
+            Err(error) => record_failure(journal, &mut result, step, change.title(), error).await,
         }
     }
-    Ok(result)
+    result
 }
 
 /// An undo whose reply was lost is simply called again: it is idempotent.
@@ -93,14 +96,14 @@ pub(super) fn ambiguous(title: &str, names: &[String]) -> StepError {
         .into()
 }
 
-async fn record_failure(
-    journal: &Journal,
-    result: &mut Unwound,
-    step: &Begun,
-    title: String,
-    error: StepError,
-) -> Result<(), JournalError> {
-    journal.record(Event::UndoFailed { change: step.spec.clone(), message: error.to_string() }).await?;
+async fn record_failure(journal: &Journal, result: &mut Unwound, step: &Begun, title: String, error: StepError) {
+    let event = Event::UndoFailed { change: step.spec.clone(), message: error.to_string() };
+    note(journal, result, event).await;
     result.failed.push((title, error));
-    Ok(())
+}
+
+async fn note(journal: &Journal, result: &mut Unwound, event: Event) {
+    if let Err(error) = journal.record(event).await {
+        result.unwritten.get_or_insert(error);
+    }
 }
