@@ -1,5 +1,4 @@
 //! Tests tell stories from outside: real HTTP, real subprocesses.
-#![expect(clippy::unwrap_used, reason = "a test may stop where a story cannot go on")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod saga;
