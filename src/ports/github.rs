@@ -77,6 +77,14 @@ pub struct DeploymentStatus {
     pub environment_url: Option<String>,
 }
 
+/// A status as GitHub lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenStatus {
+    pub state: String,
+    /// For a job's own deployment: the page of that job, which names its run.
+    pub log_url: Option<String>,
+}
+
 /// How two commits relate, as the compare API says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ancestry {
@@ -149,6 +157,9 @@ pub trait GitHub: Send + Sync {
     async fn pulls_of_commit(&self, sha: &str) -> Result<Vec<PullRequest>, GitHubError>;
 
     async fn deployments(&self, sha: &str, environment: &str) -> Result<Vec<Deployment>, GitHubError>;
+
+    /// Newest first; states we do not know are kept as text.
+    async fn statuses(&self, deployment: u64) -> Result<Vec<SeenStatus>, GitHubError>;
 
     async fn create_deployment(&self, new: &NewDeployment) -> Result<Deployment, GitHubError>;
 
