@@ -1,6 +1,8 @@
 //! The bundle engine: bytes and facts in, documents out. Pure; no async, no ports.
 
 pub mod facts;
+pub mod kinds;
+pub mod node;
 pub mod resolve;
 pub mod source;
 

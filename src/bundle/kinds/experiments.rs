@@ -1,0 +1,62 @@
+//! MLflow experiments. Only the name can change; tags are sent once and never compared,
+//! because MLflow adds its own.
+
+use super::rules::{backend_default, ignore, recreate};
+use super::{Api, Child, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, permissions};
+
+pub static KIND: Kind = Kind {
+    name: "experiments",
+    title: "experiment",
+    message: "ml.CreateExperiment",
+    remote: "ml.Experiment",
+    child: Some(&Child {
+        field: "permissions",
+        kind: &permissions::KIND,
+        about: &[("object_id", "/experiments/{id}")],
+        levels: &["CAN_EDIT", "CAN_MANAGE", "CAN_READ"],
+        owner: Some("CAN_MANAGE"),
+    }),
+    prefix: Prefix::LastSegment,
+    name_field: "name",
+    api: Api {
+        create: Route {
+            method: Method::Post,
+            path: "/api/2.0/mlflow/experiments/create",
+            query: &[],
+            body: &[Part::State],
+        },
+        id: Id::Reply("experiment_id"),
+        read: Route {
+            method: Method::Get,
+            path: "/api/2.0/mlflow/experiments/get",
+            query: &[("experiment_id", "{id}")],
+            body: &[],
+        },
+        lift: &[Lift::Object("experiment")],
+        list: None,
+        update: Some(Route {
+            method: Method::Post,
+            path: "/api/2.0/mlflow/experiments/update",
+            query: &[],
+            body: &[Part::Id("experiment_id"), Part::FieldAs("name", "new_name")],
+        }),
+        rename: None,
+        delete: Some(Route {
+            method: Method::Post,
+            path: "/api/2.0/mlflow/experiments/delete",
+            query: &[],
+            body: &[Part::Id("experiment_id")],
+        }),
+    },
+    rules: &[
+        ignore("tags", "terraform_compat"),
+        backend_default("artifact_location"),
+        recreate("artifact_location", "immutable"),
+        recreate("trace_location", "spec:immutable"),
+    ],
+    keyed: &[],
+    defaults: &[],
+    loses: Loses { identity: true, data: "its runs, until MLflow's own restore" },
+    destroys: None,
+    page: Some("ml/experiments/{id}"),
+};

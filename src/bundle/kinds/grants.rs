@@ -1,0 +1,47 @@
+//! Privileges on a catalog object: the child node `grants`.
+//!
+//! Sent as changes: each principal gets its list and loses everything else, and a principal
+//! that is no longer written loses everything. There is no delete.
+
+use super::{Api, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
+
+pub static KIND: Kind = Kind {
+    name: "grants",
+    title: "grants",
+    message: "bundle.Grants",
+    remote: "bundle.Grants",
+    child: None,
+    prefix: Prefix::None,
+    name_field: "full_name",
+    api: Api {
+        create: Route {
+            method: Method::Patch,
+            path: "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}",
+            query: &[],
+            body: &[Part::GrantChanges],
+        },
+        id: Id::State("{securable_type}/{full_name}"),
+        read: Route {
+            method: Method::Get,
+            path: "/api/2.1/unity-catalog/permissions/{id}",
+            query: &[("max_results", "0")],
+            body: &[],
+        },
+        lift: &[Lift::PrivilegeAssignments],
+        list: None,
+        update: Some(Route {
+            method: Method::Patch,
+            path: "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}",
+            query: &[],
+            body: &[Part::GrantChanges],
+        }),
+        rename: None,
+        delete: None,
+    },
+    rules: &[],
+    keyed: &[("__embed__", "principal")],
+    defaults: &[],
+    loses: Loses { identity: false, data: "" },
+    destroys: None,
+    page: None,
+};

@@ -1,0 +1,105 @@
+//! Jobs: `/api/2.2/jobs`.
+//!
+//! An update is a `reset` with the whole settings: what is not in the configuration goes.
+
+use super::rules::{backend_default, backend_default_is, ignore_remote};
+use super::{Api, Child, Default, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, Rule, permissions};
+
+pub static KIND: Kind = Kind {
+    name: "jobs",
+    title: "job",
+    message: "jobs.JobSettings",
+    remote: "jobs.JobRemote",
+    child: Some(&Child {
+        field: "permissions",
+        kind: &permissions::KIND,
+        about: &[("object_id", "/jobs/{id}")],
+        levels: &["CAN_MANAGE", "CAN_MANAGE_RUN", "CAN_VIEW", "IS_OWNER"],
+        owner: Some("IS_OWNER"),
+    }),
+    prefix: Prefix::Verbatim,
+    name_field: "name",
+    api: Api {
+        create: Route { method: Method::Post, path: "/api/2.2/jobs/create", query: &[], body: &[Part::State] },
+        id: Id::Reply("job_id"),
+        read: Route { method: Method::Get, path: "/api/2.2/jobs/get", query: &[("job_id", "{id}")], body: &[] },
+        lift: &[
+            Lift::Object("settings"),
+            Lift::Field("created_time"),
+            Lift::Field("creator_user_name"),
+            Lift::Field("job_id"),
+            Lift::Field("run_as_user_name"),
+        ],
+        list: Some(List {
+            path: "/api/2.2/jobs/list",
+            query: &[("expand_tasks", "true"), ("limit", "100")],
+            items: "jobs",
+            id: "job_id",
+            page: ("page_token", "next_page_token"),
+        }),
+        update: Some(Route {
+            method: Method::Post,
+            path: "/api/2.2/jobs/reset",
+            query: &[],
+            body: &[Part::IdNumber("job_id"), Part::StateAs("new_settings")],
+        }),
+        rename: None,
+        delete: Some(Route {
+            method: Method::Post,
+            path: "/api/2.2/jobs/delete",
+            query: &[],
+            body: &[Part::IdNumber("job_id")],
+        }),
+    },
+    rules: RULES,
+    keyed: &[
+        ("tasks", "task_key"),
+        ("tasks.*.depends_on", "task_key"),
+        ("job_clusters", "job_cluster_key"),
+        ("environments", "environment_key"),
+        ("parameters", "name"),
+    ],
+    defaults: &[
+        ("deployment", Default::Deployment),
+        ("edit_mode", Default::Text("UI_LOCKED")),
+        ("format", Default::Text("MULTI_TASK")),
+        ("max_concurrent_runs", Default::Int(1)),
+        ("queue", Default::Flag("enabled", true)),
+    ],
+    loses: Loses { identity: true, data: "run history" },
+    destroys: None,
+    page: Some("jobs/{id}"),
+};
+
+/// A cluster is written in two places; the rules are the same in both.
+macro_rules! rules {
+    ([$($rule:expr,)*], [$($make:ident $field:literal $($rest:literal)?,)*]) => {
+        &[
+            $($rule,)*
+            $($make(concat!("job_clusters.*.new_cluster.", $field) $(, $rest)?),)*
+            $($make(concat!("tasks.*.new_cluster.", $field) $(, $rest)?),)*
+        ]
+    };
+}
+
+static RULES: &[Rule] = rules!(
+    [
+        backend_default("run_as"),
+        backend_default_is("tasks.*.run_if", "ALL_SUCCESS"),
+        backend_default("tasks.*.notebook_task.source"),
+        backend_default("tasks.*.spark_python_task.source"),
+        backend_default("tasks.*.dbt_task.source"),
+        backend_default("tasks.*.sql_task.file.source"),
+    ],
+    [
+        ignore_remote "aws_attributes" "managed",
+        ignore_remote "azure_attributes" "managed",
+        ignore_remote "gcp_attributes" "managed",
+        ignore_remote "apply_policy_default_values" "not_returned_by_api",
+        backend_default "data_security_mode",
+        backend_default "driver_instance_pool_id",
+        backend_default "driver_node_type_id",
+        backend_default "enable_elastic_disk",
+        backend_default "enable_local_disk_encryption",
+    ]
+);

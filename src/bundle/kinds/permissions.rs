@@ -1,0 +1,42 @@
+//! Who may do what with a job, a pipeline, an experiment: the child node `permissions`.
+//!
+//! The list is put whole: entries that are not written go. There is no delete: when the list
+//! or its parent goes, the node is forgotten.
+
+use super::{Api, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
+
+pub static KIND: Kind = Kind {
+    name: "permissions",
+    title: "permissions",
+    message: "bundle.Permissions",
+    remote: "bundle.Permissions",
+    child: None,
+    prefix: Prefix::None,
+    name_field: "object_id",
+    api: Api {
+        create: Route {
+            method: Method::Put,
+            path: "/api/2.0/permissions{object_id}",
+            query: &[],
+            body: &[Part::AccessControlList],
+        },
+        id: Id::State("{object_id}"),
+        read: Route { method: Method::Get, path: "/api/2.0/permissions{id}", query: &[], body: &[] },
+        lift: &[Lift::AccessControlList],
+        list: None,
+        update: Some(Route {
+            method: Method::Put,
+            path: "/api/2.0/permissions{object_id}",
+            query: &[],
+            body: &[Part::AccessControlList],
+        }),
+        rename: None,
+        delete: None,
+    },
+    rules: &[],
+    keyed: &[("__embed__", "group_name"), ("__embed__", "service_principal_name"), ("__embed__", "user_name")],
+    defaults: &[],
+    loses: Loses { identity: false, data: "" },
+    destroys: None,
+    page: None,
+};

@@ -1,0 +1,61 @@
+//! Pipelines: `/api/2.0/pipelines`.
+
+use super::rules::{backend_default, ignore_remote, recreate};
+use super::{Api, Child, Default, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, permissions};
+
+pub static KIND: Kind = Kind {
+    name: "pipelines",
+    title: "pipeline",
+    message: "pipelines.CreatePipeline",
+    remote: "pipelines.PipelineRemote",
+    child: Some(&Child {
+        field: "permissions",
+        kind: &permissions::KIND,
+        about: &[("object_id", "/pipelines/{id}")],
+        levels: &["CAN_MANAGE", "CAN_RUN", "CAN_VIEW", "IS_OWNER"],
+        owner: Some("IS_OWNER"),
+    }),
+    prefix: Prefix::Verbatim,
+    name_field: "name",
+    api: Api {
+        create: Route { method: Method::Post, path: "/api/2.0/pipelines", query: &[], body: &[Part::State] },
+        id: Id::Reply("pipeline_id"),
+        read: Route { method: Method::Get, path: "/api/2.0/pipelines/{id}", query: &[], body: &[] },
+        lift: &[Lift::Object("spec"), Lift::All],
+        // The list answers without the specification, so it cannot stand for a read each.
+        list: None,
+        update: Some(Route { method: Method::Put, path: "/api/2.0/pipelines/{id}", query: &[], body: &[Part::State] }),
+        rename: None,
+        delete: Some(Route {
+            method: Method::Delete,
+            path: "/api/2.0/pipelines/{id}",
+            query: &[("cascade", "{cascade_on_destroy}")],
+            body: &[],
+        }),
+    },
+    rules: &[
+        ignore_remote("run_as", "input_only"),
+        ignore_remote("allow_duplicate_names", "input_only"),
+        backend_default("storage"),
+        recreate("storage", "immutable"),
+        recreate("gateway_definition.connection_id", "immutable"),
+        recreate("gateway_definition.connection_name", "immutable"),
+        recreate("gateway_definition.gateway_storage_catalog", "immutable"),
+        recreate("gateway_definition.gateway_storage_schema", "immutable"),
+        recreate("ingestion_definition.connection_name", "immutable"),
+        recreate("ingestion_definition.ingest_from_uc_foreign_catalog", "immutable"),
+        recreate("ingestion_definition.ingestion_gateway_id", "immutable"),
+        backend_default("clusters.*.driver_node_type_id"),
+        backend_default("clusters.*.enable_local_disk_encryption"),
+        backend_default("clusters.*.node_type_id"),
+    ],
+    keyed: &[],
+    defaults: &[
+        ("deployment", Default::Deployment),
+        ("edition", Default::Text("ADVANCED")),
+        ("channel", Default::Text("CURRENT")),
+    ],
+    loses: Loses { identity: true, data: "its tables and checkpoints, unless they are kept elsewhere" },
+    destroys: Some("pipelines"),
+    page: Some("pipelines/{id}"),
+};

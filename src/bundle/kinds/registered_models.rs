@@ -1,0 +1,63 @@
+//! Registered models of Unity Catalog: the container, not its versions.
+//!
+//! Aliases are sent once and never read back: they move by training and promotion, not by
+//! deployment.
+
+use super::rules::{backend_default, ignore_remote, recreate};
+use super::{Api, Child, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, grants};
+
+pub static KIND: Kind = Kind {
+    name: "registered_models",
+    title: "registered model",
+    message: "catalog.CreateRegisteredModelRequest",
+    remote: "catalog.RegisteredModelInfo",
+    child: Some(&Child {
+        field: "grants",
+        kind: &grants::KIND,
+        about: &[("securable_type", "function"), ("full_name", "{id}")],
+        levels: &[],
+        owner: None,
+    }),
+    prefix: Prefix::Normalised,
+    name_field: "name",
+    api: Api {
+        create: Route { method: Method::Post, path: "/api/2.1/unity-catalog/models", query: &[], body: &[Part::State] },
+        id: Id::Reply("full_name"),
+        read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/models/{id}", query: &[], body: &[] },
+        lift: &[Lift::All],
+        list: None,
+        update: Some(Route {
+            method: Method::Patch,
+            path: "/api/2.1/unity-catalog/models/{id}",
+            query: &[],
+            body: &[Part::Field("comment"), Part::Field("owner")],
+        }),
+        rename: None,
+        delete: Some(Route {
+            method: Method::Delete,
+            path: "/api/2.1/unity-catalog/models/{id}",
+            query: &[],
+            body: &[],
+        }),
+    },
+    rules: &[
+        recreate("name", "terraform_compat"),
+        recreate("catalog_name", "id_field"),
+        recreate("schema_name", "id_field"),
+        recreate("storage_location", "immutable"),
+        ignore_remote("aliases", "input_only"),
+        ignore_remote("created_at", "output_only"),
+        ignore_remote("created_by", "output_only"),
+        ignore_remote("updated_at", "output_only"),
+        ignore_remote("updated_by", "output_only"),
+        backend_default("full_name"),
+        backend_default("metastore_id"),
+        backend_default("owner"),
+        backend_default("storage_location"),
+    ],
+    keyed: &[],
+    defaults: &[],
+    loses: Loses { identity: false, data: "every version and alias of the model" },
+    destroys: None,
+    page: Some("explore/data/models/{id}"),
+};

@@ -1,0 +1,31 @@
+//! Short names for the rules that the kinds' tables are made of.
+
+use super::{Rule, Then, When};
+
+/// The workspace fills the field in where nobody wrote one.
+pub(super) const fn backend_default(field: &'static str) -> Rule {
+    Rule { field, when: When::RemoteOnly, then: Then::Skip, reason: "backend_default" }
+}
+
+/// The workspace fills in exactly this value.
+pub(super) const fn backend_default_is(field: &'static str, value: &'static str) -> Rule {
+    Rule { field, when: When::RemoteIs(value), then: Then::Skip, reason: "backend_default" }
+}
+
+/// Whatever the workspace says about the field does not count; a change of ours does.
+pub(super) const fn ignore_remote(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::Drift, then: Then::Skip, reason }
+}
+
+/// The field is never compared.
+pub(super) const fn ignore(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::Any, then: Then::Skip, reason }
+}
+
+pub(super) const fn recreate(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::Any, then: Then::Recreate, reason }
+}
+
+pub(super) const fn update_id(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::Any, then: Then::UpdateId, reason }
+}

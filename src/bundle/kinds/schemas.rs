@@ -1,0 +1,57 @@
+//! Schemas of Unity Catalog. A schema's id is its full name, so a new name is a new schema.
+
+use super::rules::recreate;
+use super::{Api, Child, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, grants};
+
+pub static KIND: Kind = Kind {
+    name: "schemas",
+    title: "schema",
+    message: "catalog.CreateSchema",
+    remote: "catalog.SchemaInfo",
+    child: Some(&Child {
+        field: "grants",
+        kind: &grants::KIND,
+        about: &[("securable_type", "schema"), ("full_name", "{id}")],
+        levels: &[],
+        owner: None,
+    }),
+    prefix: Prefix::Normalised,
+    name_field: "name",
+    api: Api {
+        create: Route {
+            method: Method::Post,
+            path: "/api/2.1/unity-catalog/schemas",
+            query: &[],
+            body: &[Part::State],
+        },
+        id: Id::Reply("full_name"),
+        read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/schemas/{id}", query: &[], body: &[] },
+        lift: &[Lift::All],
+        list: Some(List {
+            path: "/api/2.1/unity-catalog/schemas",
+            query: &[("catalog_name", "{catalog_name}")],
+            items: "schemas",
+            id: "full_name",
+            page: ("page_token", "next_page_token"),
+        }),
+        update: Some(Route {
+            method: Method::Patch,
+            path: "/api/2.1/unity-catalog/schemas/{id}",
+            query: &[],
+            body: &[Part::Field("comment"), Part::Field("custom_max_retention_hours"), Part::Field("properties")],
+        }),
+        rename: None,
+        delete: Some(Route {
+            method: Method::Delete,
+            path: "/api/2.1/unity-catalog/schemas/{id}",
+            query: &[("force", "true")],
+            body: &[],
+        }),
+    },
+    rules: &[recreate("name", "id_field"), recreate("catalog_name", "id_field"), recreate("storage_root", "immutable")],
+    keyed: &[],
+    defaults: &[],
+    loses: Loses { identity: false, data: "everything in the schema: tables, volumes, models, grants" },
+    destroys: Some("schemas"),
+    page: Some("explore/data/{id}"),
+};

@@ -1,0 +1,69 @@
+//! Volumes of Unity Catalog. A new name is a rename: the files stay, the id changes.
+
+use super::rules::{backend_default, recreate, update_id};
+use super::{Api, Child, Default, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, grants};
+
+pub static KIND: Kind = Kind {
+    name: "volumes",
+    title: "volume",
+    message: "catalog.CreateVolumeRequestContent",
+    remote: "catalog.VolumeInfo",
+    child: Some(&Child {
+        field: "grants",
+        kind: &grants::KIND,
+        about: &[("securable_type", "volume"), ("full_name", "{id}")],
+        levels: &[],
+        owner: None,
+    }),
+    prefix: Prefix::None,
+    name_field: "name",
+    api: Api {
+        create: Route {
+            method: Method::Post,
+            path: "/api/2.1/unity-catalog/volumes",
+            query: &[],
+            body: &[Part::State],
+        },
+        id: Id::Reply("full_name"),
+        read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/volumes/{id}", query: &[], body: &[] },
+        lift: &[Lift::All],
+        list: Some(List {
+            path: "/api/2.1/unity-catalog/volumes",
+            query: &[("catalog_name", "{catalog_name}"), ("schema_name", "{schema_name}")],
+            items: "volumes",
+            id: "full_name",
+            page: ("page_token", "next_page_token"),
+        }),
+        update: Some(Route {
+            method: Method::Patch,
+            path: "/api/2.1/unity-catalog/volumes/{id}",
+            query: &[],
+            body: &[Part::Field("comment")],
+        }),
+        rename: Some(Route {
+            method: Method::Patch,
+            path: "/api/2.1/unity-catalog/volumes/{id}",
+            query: &[],
+            body: &[Part::Field("comment"), Part::FieldAs("name", "new_name")],
+        }),
+        delete: Some(Route {
+            method: Method::Delete,
+            path: "/api/2.1/unity-catalog/volumes/{id}",
+            query: &[],
+            body: &[],
+        }),
+    },
+    rules: &[
+        recreate("catalog_name", "id_field"),
+        recreate("schema_name", "id_field"),
+        update_id("name", "id_changes"),
+        backend_default("storage_location"),
+        recreate("storage_location", "immutable"),
+        recreate("volume_type", "immutable"),
+    ],
+    keyed: &[],
+    defaults: &[("volume_type", Default::Text("MANAGED"))],
+    loses: Loses { identity: false, data: "the files in a managed volume" },
+    destroys: Some("volumes"),
+    page: Some("explore/data/volumes/{id}"),
+};
