@@ -1,1 +1,41 @@
-//! May we? One rule a file.
+//! May we? One rule a file: facts in, a verdict out, no reading and no writing.
+//!
+//! A phase asks all its rules and shows every answer; the first refusal ends it.
+
+pub mod as_promised;
+pub mod host_allowed;
+pub mod not_older;
+pub mod plan_principal;
+pub mod smoke_passed;
+pub mod trusted_event;
+
+use crate::domain::Failure;
+
+/// A rule's answer.
+#[derive(Debug)]
+pub struct Verdict {
+    pub rule: &'static str,
+    /// What was found good, or why we may not.
+    pub answer: Result<String, Failure>,
+}
+
+impl Verdict {
+    pub fn yes(rule: &'static str, why: impl Into<String>) -> Self {
+        Self { rule, answer: Ok(why.into()) }
+    }
+
+    pub fn no(rule: &'static str, failure: Failure) -> Self {
+        Self { rule, answer: Err(failure) }
+    }
+
+    pub fn passed(&self) -> bool {
+        self.answer.is_ok()
+    }
+
+    pub fn message(&self) -> String {
+        match &self.answer {
+            Ok(why) => why.clone(),
+            Err(failure) => failure.to_string(),
+        }
+    }
+}

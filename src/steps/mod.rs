@@ -1,1 +1,5 @@
 //! The verbs, one a file: observe, write the receipt, act; and how to take it back.
+
+pub mod github_deployment;
+pub mod run_job;
+pub mod sticky_comment;

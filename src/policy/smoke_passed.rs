@@ -1,0 +1,55 @@
+//! A smoke job ends with SUCCESS; every other end has its own sentence.
+//!
+//! The official command takes `SUCCESS_WITH_FAILURES` and `UPSTREAM_FAILED` for success.
+
+use super::Verdict;
+use crate::domain::{Failure, Reason};
+
+/// A run's end, as `runs/get` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    pub job: String,
+    pub life_cycle_state: String,
+    pub result_state: String,
+    pub message: String,
+    pub url: String,
+    /// Tasks that did not succeed: key, state and the first line of their error.
+    pub failed_tasks: Vec<(String, String, String)>,
+}
+
+const RULE: &str = "smoke-passed";
+
+pub fn verdict(end: &RunEnd) -> Verdict {
+    if end.life_cycle_state == "TERMINATED" && end.result_state == "SUCCESS" {
+        return Verdict::yes(RULE, format!("job `{}` ended with SUCCESS", end.job));
+    }
+    let mut message = format!("pass the smoke job `{}`: it {}", end.job, how(end));
+    if !end.message.is_empty() {
+        message.push_str(&format!(" ({})", end.message.trim_end_matches('.')));
+    }
+    for (task, state, error) in &end.failed_tasks {
+        message.push_str(&format!("\n  task `{task}` {state}"));
+        if !error.is_empty() {
+            message.push_str(&format!(": {error}"));
+        }
+    }
+    let failure = Failure::new(Reason::SmokeFailed, message).hint(format!("look at the run: {}", end.url));
+    Verdict::no(RULE, failure)
+}
+
+fn how(end: &RunEnd) -> String {
+    let state = if end.result_state.is_empty() { &end.life_cycle_state } else { &end.result_state };
+    match state.as_str() {
+        "FAILED" => "failed".to_owned(),
+        "TIMEDOUT" => "ran into the job's own timeout".to_owned(),
+        "CANCELED" => "was cancelled in the workspace".to_owned(),
+        "SKIPPED" => "was skipped: another run of the job was active".to_owned(),
+        "MAXIMUM_CONCURRENT_RUNS_REACHED" => "was skipped: too many runs of the job are active".to_owned(),
+        "SUCCESS_WITH_FAILURES" => "ended, but some of its tasks failed".to_owned(),
+        "UPSTREAM_FAILED" => "did not run its last tasks: a task before them failed".to_owned(),
+        "UPSTREAM_CANCELED" => "did not run its last tasks: a task before them was cancelled".to_owned(),
+        "EXCLUDED" => "ran none of its tasks: their conditions excluded them".to_owned(),
+        "INTERNAL_ERROR" => "could not be run by the workspace".to_owned(),
+        other => format!("ended with {other}"),
+    }
+}
