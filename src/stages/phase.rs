@@ -1,0 +1,147 @@
+//! A phase: read, decide, ask, and only then write. One journal spans a stage's phases.
+//!
+//! Each phase reads the world afresh: what an earlier one made comes from there and from
+//! receipts, never from memory. Before the point of no return a failure in any phase takes
+//! back what all of them made.
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::domain::{Failure, Reason};
+use crate::policy::Verdict;
+use crate::ports::World;
+use crate::saga::journal::seconds;
+use crate::saga::{Begun, Event, Graph, Journal, Options, Registry, Unwound, execute, unwind};
+
+/// What a phase found out and wants to do about it.
+#[derive(Default)]
+pub struct Decision {
+    /// For reports and later runs, by name.
+    pub facts: Vec<(&'static str, Value)>,
+    pub verdicts: Vec<Verdict>,
+    pub changes: Graph<World>,
+    /// Nothing is left to do: later phases are not asked.
+    pub last: bool,
+}
+
+#[async_trait]
+pub trait Phase: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// Only reads. `begun` is what earlier phases of this run did.
+    async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure>;
+}
+
+/// Where a stage runs.
+pub struct Context {
+    pub world: World,
+    pub journal: std::sync::Arc<Journal>,
+    pub registry: Registry<World>,
+    pub options: Options,
+    pub dry_run: bool,
+}
+
+/// How a stage's phases ended.
+pub struct Performed {
+    pub failure: Option<Failure>,
+    /// Present when something was taken back, or should have been.
+    pub unwound: Option<Unwound>,
+    /// A failure came after the point of no return: the next run goes on from here.
+    pub resumable: bool,
+    /// Changes that were made and stand.
+    pub made: usize,
+}
+
+pub async fn perform(phases: &[Box<dyn Phase>], at: &Context) -> Performed {
+    let mut progress = Progress { begun: Vec::new(), past_point_of_no_return: false };
+    let failure = run(phases, at, &mut progress).await.err();
+    let resumable = failure.is_some() && progress.past_point_of_no_return;
+    let mut unwound = None;
+    if failure.is_some() && !resumable && !progress.begun.is_empty() {
+        unwound = Some(unwind(&progress.begun, &at.registry, &at.world, &at.journal).await);
+    }
+    let made = if unwound.is_some() { 0 } else { progress.begun.iter().filter(|b| b.outcome.is_some()).count() };
+    Performed { failure, unwound, resumable, made }
+}
+
+struct Progress {
+    begun: Vec<Begun>,
+    past_point_of_no_return: bool,
+}
+
+async fn run(phases: &[Box<dyn Phase>], at: &Context, progress: &mut Progress) -> Result<(), Failure> {
+    for (i, phase) in phases.iter().enumerate() {
+        if at.options.stop.requested() {
+            return Err(Failure::new(Reason::Cancelled, format!("stopped before phase `{}`", phase.name())));
+        }
+        let start = Instant::now();
+        at.journal.record(Event::PhaseStarted { phase: phase.name().to_owned() }).await?;
+        let decision = phase.decide(at, &progress.begun).await?;
+        let last = decision.last;
+        note(at, &decision).await?;
+        let wrote = carry_out(phase.name(), decision, at, progress).await?;
+        let phase = phase.name().to_owned();
+        at.journal.record(Event::PhaseFinished { phase, seconds: seconds(start.elapsed()) }).await?;
+        if last {
+            break;
+        }
+        if wrote == Wrote::OnlyPlanned {
+            let later: Vec<&str> = phases[i + 1..].iter().map(|p| p.name()).collect();
+            at.journal.record(Event::Fact { name: "decided-later".to_owned(), value: json!(later) }).await?;
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes down facts and every verdict, then refuses for the first that says no.
+async fn note(at: &Context, decision: &Decision) -> Result<(), Failure> {
+    for (name, value) in &decision.facts {
+        at.journal.record(Event::Fact { name: (*name).to_owned(), value: value.clone() }).await?;
+    }
+    for verdict in &decision.verdicts {
+        let (rule, passed, message) = (verdict.rule.to_owned(), verdict.passed(), verdict.message());
+        at.journal.record(Event::Verdict { rule, passed, message }).await?;
+    }
+    Ok(())
+}
+
+#[derive(PartialEq)]
+enum Wrote {
+    Everything,
+    OnlyPlanned,
+}
+
+async fn carry_out(phase: &str, decision: Decision, at: &Context, progress: &mut Progress) -> Result<Wrote, Failure> {
+    if let Some(refusal) = decision.verdicts.into_iter().find_map(|v| v.answer.err()) {
+        return Err(refusal);
+    }
+    let graph = decision.changes;
+    if graph.is_empty() {
+        return Ok(Wrote::Everything);
+    }
+    let changes = graph.nodes().iter().map(|n| n.change.spec()).collect();
+    at.journal.record(Event::Planned { phase: phase.to_owned(), changes }).await?;
+    if at.dry_run {
+        return Ok(Wrote::OnlyPlanned);
+    }
+    at.journal.flush().await?;
+    let known = progress.begun.len();
+    match execute(&graph, &at.world, &at.journal, &at.options).await {
+        Ok(execution) => {
+            progress.past_point_of_no_return |= execution.past_point_of_no_return;
+            progress.begun.extend(execution.begun.iter().cloned());
+            execution.into_failure().map_or(Ok(Wrote::Everything), Err)
+        }
+        // The journal could not be written; what was begun is remembered in it all the same.
+        Err(error) => {
+            if let Some(unfinished) = crate::saga::Unfinished::of(&at.journal.entries()) {
+                progress.past_point_of_no_return |= unfinished.past_point_of_no_return.is_some();
+                progress.begun.extend(unfinished.begun.into_iter().skip(known));
+            }
+            Err(error.into())
+        }
+    }
+}
