@@ -1,5 +1,8 @@
 //! Tests tell stories from outside: real HTTP, real subprocesses.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod dependencies;
+mod hygiene;
+mod layers;
 mod saga;
 mod stand_in_front;
