@@ -4,5 +4,7 @@
 mod dependencies;
 mod hygiene;
 mod layers;
+mod nowhere;
+mod phases;
 mod saga;
 mod stand_in_front;
