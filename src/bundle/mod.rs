@@ -3,8 +3,12 @@
 pub mod facts;
 pub mod kinds;
 pub mod node;
+pub mod json;
+pub mod merge;
 pub mod resolve;
+pub mod scalars;
 pub mod source;
+pub mod yaml;
 
 pub use facts::{Facts, Git, Options, User};
 pub use resolve::{Resolved, Unsupported, resolve};

@@ -32,11 +32,14 @@ pub struct Diagnostic {
     pub detail: Option<String>,
     pub paths: Vec<String>,
     pub origins: Vec<Origin>,
+    /// Where an annotation belongs when the printed form names no place, as for YAML that
+    /// does not parse: the official command has that in its sentence.
+    pub place: Option<Origin>,
 }
 
 impl Diagnostic {
     pub fn new(severity: Severity, summary: impl Into<String>) -> Self {
-        Self { severity, summary: summary.into(), detail: None, paths: Vec::new(), origins: Vec::new() }
+        Self { severity, summary: summary.into(), detail: None, paths: Vec::new(), origins: Vec::new(), place: None }
     }
 
     pub fn error(summary: impl Into<String>) -> Self {
@@ -71,6 +74,11 @@ impl Diagnostic {
 
     pub fn at_tree(self, tree: &Tree) -> Self {
         self.at(tree.origins.iter().cloned())
+    }
+
+    /// The one place an annotation points at.
+    pub fn annotation(&self) -> Option<&Origin> {
+        self.origins.first().or(self.place.as_ref())
     }
 
     pub fn is_error(&self) -> bool {

@@ -1,0 +1,68 @@
+//! Laying one configuration over another: files over files, a target over the whole.
+//!
+//! Mappings merge by key, lists append, everything else is replaced. A null says nothing: it
+//! cannot take a value away. The places of both sides are kept, for lists and mappings the
+//! earlier one first (that is where a reader looks for them), for plain values the winner.
+
+use crate::domain::{Node, Tree};
+
+/// Lays `over` on `base`. Both are taken apart, nothing is copied.
+pub fn merge(base: &mut Tree, over: Tree) {
+    if over.is_null() {
+        append_origins(base, over);
+        return;
+    }
+    if base.is_null() {
+        let was = std::mem::replace(base, over);
+        append_origins(base, was);
+        return;
+    }
+    let Tree { node, origins, key } = over;
+    match (&mut base.node, node) {
+        (Node::Map(below), Node::Map(above)) => {
+            for (name, value) in above {
+                match below.get_mut(&name) {
+                    Some(there) => merge(there, value),
+                    None => {
+                        below.insert(name, value);
+                    }
+                }
+            }
+            base.origins.extend(origins);
+        }
+        (Node::List(below), Node::List(above)) => {
+            below.extend(above);
+            base.origins.extend(origins);
+        }
+        (_, node) => {
+            base.node = node;
+            base.origins.splice(0..0, origins);
+            base.key = key.or(base.key.take());
+        }
+    }
+}
+
+fn append_origins(base: &mut Tree, from: Tree) {
+    base.origins.extend(from.origins);
+    if base.key.is_none() {
+        base.key = from.key;
+    }
+}
+
+/// Merges the items of a list that have the same text under one of `keys` (the first the
+/// item has), keeping the order in which names appear first. Items without a name stay apart.
+pub fn merge_by_key(list: &mut Vec<Tree>, name_of: impl Fn(&Tree) -> Option<String>) {
+    let mut at = std::collections::HashMap::new();
+    let mut merged: Vec<Tree> = Vec::with_capacity(list.len());
+    for item in list.drain(..) {
+        let name = name_of(&item).unwrap_or_default();
+        match at.get(&name) {
+            Some(&there) => merge(&mut merged[there], item),
+            None => {
+                at.insert(name, merged.len());
+                merged.push(item);
+            }
+        }
+    }
+    *list = merged;
+}
