@@ -1,10 +1,10 @@
 //! The bundle engine: bytes and facts in, documents out. Pure; no async, no ports.
 
 pub mod facts;
-pub mod kinds;
-pub mod node;
 pub mod json;
+pub mod kinds;
 pub mod merge;
+pub mod node;
 pub mod resolve;
 pub mod scalars;
 pub mod source;

@@ -4,7 +4,7 @@
 //! would otherwise be handed the credential. Asked before any token exists.
 
 use super::Verdict;
-use crate::domain::{Diagnostic, Failure, Origin, Reason, Severity};
+use crate::domain::{Diagnostic, Failure, Origin, Reason};
 
 /// A host as a target of the bundle names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,13 +34,9 @@ pub fn verdict(named: &[NamedHost], allowed: &[String]) -> Verdict {
 }
 
 fn finding(named: &NamedHost) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        summary: format!("host `{}` is not listed in mlops-deploy.yml", named.host),
-        detail: None,
-        paths: vec![format!("targets.{}.workspace.host", named.target)],
-        origins: named.origin.iter().cloned().collect(),
-    }
+    Diagnostic::error(format!("host `{}` is not listed in mlops-deploy.yml", named.host))
+        .path(format!("targets.{}.workspace.host", named.target))
+        .at(named.origin.clone())
 }
 
 fn list(hosts: &[String]) -> String {
