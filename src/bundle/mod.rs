@@ -5,6 +5,7 @@ pub mod json;
 pub mod kinds;
 pub mod merge;
 pub mod node;
+pub mod notebook;
 pub mod resolve;
 pub mod scalars;
 pub mod source;

@@ -10,12 +10,16 @@ pub struct FileEntry {
     pub path: PathBuf,
     pub size: u64,
     pub executable: bool,
+    pub modified: jiff::Timestamp,
 }
 
 #[async_trait]
 pub trait Files: Send + Sync {
     /// `None` where there is no such file.
     async fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+
+    /// What is known of one file, links followed; `None` where there is none.
+    async fn stat(&self, path: &Path) -> io::Result<Option<FileEntry>>;
 
     /// Whole or not at all: written beside, synced, renamed. Makes missing folders.
     async fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;

@@ -1,5 +1,6 @@
 //! The verbs, one a file: observe, write the receipt, act; and how to take it back.
 
+pub mod bundle;
 pub mod github_deployment;
 pub mod run_job;
 pub mod sticky_comment;

@@ -38,6 +38,10 @@ impl Files for Nowhere {
         panic!("read {}", path.display())
     }
 
+    async fn stat(&self, path: &Path) -> io::Result<Option<FileEntry>> {
+        panic!("look at {}", path.display())
+    }
+
     async fn write(&self, path: &Path, _: &[u8]) -> io::Result<()> {
         panic!("write {}", path.display())
     }

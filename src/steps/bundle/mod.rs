@@ -1,0 +1,10 @@
+//! The applier: lock, upload, change resources, push the state. Decides nothing about what a
+//! bundle means; that is `bundle`, which is pure.
+
+pub mod lock;
+pub mod sync_snapshot;
+pub mod upload;
+pub mod workspace_files;
+
+pub use lock::{Holder, Lock, LockError};
+pub use workspace_files::{UploadRoute, WorkspaceFiles};
