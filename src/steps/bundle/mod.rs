@@ -1,7 +1,9 @@
 //! The applier: lock, upload, change resources, push the state. Decides nothing about what a
 //! bundle means; that is `bundle`, which is pure.
 
+pub mod folder_permissions;
 pub mod lock;
+pub mod run;
 pub mod sync_snapshot;
 pub mod upload;
 pub mod workspace_files;
