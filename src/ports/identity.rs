@@ -26,6 +26,9 @@ impl std::error::Error for IdentityError {
 /// A source of bearer tokens that are good for at least another minute.
 #[async_trait]
 pub trait Identity: Send + Sync {
+    /// The one workspace its tokens are for, as `https://…`: they are sent nowhere else.
+    fn host(&self) -> &str;
+
     async fn token(&self) -> Result<Secret, IdentityError>;
 
     /// The workspace said 401 to this token: the next `token` must be another.

@@ -1,1 +1,20 @@
 //! Databricks over HTTP.
+
+pub mod claims;
+pub mod client;
+mod discovery;
+pub mod http;
+pub mod limiter;
+pub mod oidc;
+pub mod personal;
+pub mod profile;
+mod reply;
+pub mod retry;
+
+pub use claims::UnverifiedClaims;
+pub use client::{Settings, Workspace, checked_host};
+pub use limiter::Bounds;
+pub use oidc::{GithubOidc, OidcSettings};
+pub use personal::PersonalToken;
+pub use profile::{Profile, Profiles};
+pub use retry::Pace;

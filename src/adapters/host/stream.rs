@@ -1,0 +1,108 @@
+//! The one stream that people and the runner read: whole lines, one writer at a time.
+//!
+//! Masks, groups and annotations are commands in the same stream as untrusted text, so all
+//! of it goes through here: while a child's output is bracketed the runner ignores commands,
+//! and one of ours has to open the bracket for a moment or a fresh token stays unmasked.
+
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard};
+
+use super::commands::Command;
+
+/// Where lines go, and whether the runner listens.
+pub struct Stream {
+    inner: Mutex<Inner>,
+    actions: bool,
+}
+
+struct Inner {
+    out: Box<dyn Write + Send>,
+    /// The word that ends the bracket, and how many ask for it.
+    bracket: Option<(String, usize)>,
+}
+
+impl Stream {
+    /// For a terminal or a file: commands are not printed.
+    pub fn plain(out: impl Write + Send + 'static) -> Self {
+        Self::new(out, false)
+    }
+
+    /// For the GitHub runner, which reads commands in what we print.
+    pub fn actions(out: impl Write + Send + 'static) -> Self {
+        Self::new(out, true)
+    }
+
+    fn new(out: impl Write + Send + 'static, actions: bool) -> Self {
+        Self { inner: Mutex::new(Inner { out: Box::new(out), bracket: None }), actions }
+    }
+
+    pub fn is_actions(&self) -> bool {
+        self.actions
+    }
+
+    /// A line that the caller has made safe; see `Console::line`.
+    pub(super) fn raw_line(&self, line: &str) {
+        let mut inner = self.lock();
+        inner.line(line);
+        inner.flush();
+    }
+
+    /// A command of ours, heard even while a child's output is bracketed.
+    pub(super) fn command(&self, command: &Command<'_>) {
+        if !self.actions {
+            return;
+        }
+        let mut inner = self.lock();
+        let word = inner.bracket.as_ref().map(|(word, _)| word.clone());
+        if let Some(word) = &word {
+            inner.line(&format!("::{word}::"));
+        }
+        inner.line(&command.to_string());
+        if let Some(word) = &word {
+            inner.line(&Command::new("stop-commands").data(word).to_string());
+        }
+        inner.flush();
+    }
+
+    pub(super) fn open_bracket(&self) {
+        if !self.actions {
+            return;
+        }
+        let mut inner = self.lock();
+        if let Some((_, depth)) = &mut inner.bracket {
+            *depth += 1;
+            return;
+        }
+        let word = uuid::Uuid::new_v4().simple().to_string();
+        inner.line(&Command::new("stop-commands").data(&word).to_string());
+        inner.flush();
+        inner.bracket = Some((word, 1));
+    }
+
+    pub(super) fn close_bracket(&self) {
+        let mut inner = self.lock();
+        let Some((word, depth)) = inner.bracket.take() else { return };
+        if depth > 1 {
+            inner.bracket = Some((word, depth - 1));
+            return;
+        }
+        inner.line(&format!("::{word}::"));
+        inner.flush();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    // A closed pipe must not end a deployment half-way: what cannot be printed is dropped.
+    fn line(&mut self, line: &str) {
+        let _ = self.out.write_all(line.as_bytes());
+        let _ = self.out.write_all(b"\n");
+    }
+
+    fn flush(&mut self) {
+        let _ = self.out.flush();
+    }
+}
