@@ -45,6 +45,14 @@ impl Files for LocalFiles {
         }
     }
 
+    async fn stat(&self, path: &Path) -> io::Result<Option<FileEntry>> {
+        match tokio::fs::metadata(path).await {
+            Ok(meta) => Ok(meta.is_file().then(|| described(path.to_owned(), &meta))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn walk(&self, folder: &Path) -> io::Result<Vec<FileEntry>> {
         let folder = folder.to_owned();
         blocking(move || walk(&folder)).await
@@ -83,6 +91,12 @@ fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
+fn described(path: PathBuf, meta: &fs::Metadata) -> FileEntry {
+    let modified = jiff::Timestamp::new(meta.mtime(), i32::try_from(meta.mtime_nsec()).unwrap_or(0));
+    let modified = modified.unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    FileEntry { path, size: meta.size(), executable: meta.mode() & 0o111 != 0, modified }
+}
+
 fn walk(folder: &Path) -> io::Result<Vec<FileEntry>> {
     let mut found = Vec::new();
     let mut left = vec![folder.to_owned()];
@@ -93,8 +107,7 @@ fn walk(folder: &Path) -> io::Result<Vec<FileEntry>> {
             if kind.is_dir() {
                 left.push(entry.path());
             } else if kind.is_file() {
-                let meta = entry.metadata()?;
-                found.push(FileEntry { path: entry.path(), size: meta.size(), executable: meta.mode() & 0o111 != 0 });
+                found.push(described(entry.path(), &entry.metadata()?));
             }
         }
     }
