@@ -2,12 +2,17 @@
 
 pub mod diagnostic;
 pub mod failure;
+pub mod host;
+pub mod nearest;
 pub mod path;
 pub mod secret;
+pub mod stage;
 pub mod tree;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use failure::{Class, Failure, Reason};
+pub use host::{Host, HostError};
 pub use path::{Path, Step};
 pub use secret::Secret;
+pub use stage::Stage;
 pub use tree::{Map, Node, Origin, Tree};

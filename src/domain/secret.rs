@@ -4,8 +4,10 @@
 //! place where it does can be found by one search.
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(SecretString);
 
 impl Secret {

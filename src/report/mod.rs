@@ -1,1 +1,4 @@
 //! Journal to text: comment, summary, annotations, outputs. Pure functions.
+
+pub mod failure;
+pub mod plain;

@@ -7,4 +7,7 @@ mod layers;
 mod nowhere;
 mod phases;
 mod saga;
+mod configuration;
+mod inputs;
+mod occasions;
 mod stand_in_front;

@@ -1,0 +1,61 @@
+//! A failure as a person reads it, once, at the end: what we were doing, why it did not work,
+//! where, and what to do next.
+
+use super::plain;
+use crate::domain::{Diagnostic, Failure};
+
+/// More than these are counted: the annotations and the summary have them all.
+const DIAGNOSTICS: usize = 20;
+
+/// The text for a terminal or a log, with no line that the runner would take for a command.
+pub fn text(failure: &Failure) -> String {
+    let (head, more) = chain(failure);
+    let mut text = format!("failed to {head}\n");
+    for line in more {
+        text.push_str(&format!("  {line}\n"));
+    }
+    for found in failure.diagnostics.iter().take(DIAGNOSTICS) {
+        text.push_str(&format!("  {}\n", one_line(found)));
+    }
+    if failure.diagnostics.len() > DIAGNOSTICS {
+        text.push_str(&format!("  and {} more\n", failure.diagnostics.len() - DIAGNOSTICS));
+    }
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("  hint: {hint}\n"));
+    }
+    plain::lines(&text)
+}
+
+/// The message with its causes as one sentence, and the lines below it.
+pub fn chain(failure: &Failure) -> (String, Vec<String>) {
+    let mut texts = vec![failure.message.clone()];
+    let mut cause = std::error::Error::source(failure);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some libraries write their cause into their own sentence: it is not said twice.
+        if !text.is_empty() && !texts.iter().any(|t| t.contains(&text)) {
+            texts.push(text);
+        }
+        cause = error.source();
+    }
+    let mut head: Vec<&str> = Vec::new();
+    let mut more = Vec::new();
+    for text in &texts {
+        let mut lines = text.lines();
+        head.extend(lines.next());
+        more.extend(lines.map(|line| line.trim().to_owned()));
+    }
+    (head.join(": "), more)
+}
+
+/// A finding on one line, its place first.
+pub fn one_line(found: &Diagnostic) -> String {
+    let place = found.origins.first().map_or(String::new(), |o| format!("{o}: "));
+    let word = match found.severity {
+        crate::domain::Severity::Error => "",
+        crate::domain::Severity::Warning => "warning: ",
+        crate::domain::Severity::Recommendation => "recommendation: ",
+    };
+    let summary = found.summary.lines().collect::<Vec<_>>().join(" ");
+    format!("{place}{word}{summary}")
+}

@@ -1,0 +1,191 @@
+//! `mlops-deploy.yml`, as people write it.
+
+use std::path::Path;
+
+use mlops_deploy::domain::{Failure, Host, Stage};
+use mlops_deploy::inputs::Config;
+use mlops_deploy::inputs::config::{self, PlanPrincipal};
+use mlops_deploy::report;
+
+const FULL: &str = "\
+environments:                       # the allow-list
+  dev:
+    host: https://DBC-dev.cloud.databricks.com/?o=12
+    client_id: 6f1c
+    plan: {client_id: 0b2e}
+    principal: {application_id: 6f1c, display_name: deploy-dev}
+    catalog: dev
+    github_environment: development
+  staging: &tier {host: https://dbc-stg.cloud.databricks.com, client_id: 9a77, plan: same, profile: STAGING}
+  prod:
+    <<: *tier
+    host: https://dbc-prod.cloud.databricks.com
+    client_id: 007
+    profile: PROD
+    target: production
+smoke:
+  - {job: smoke_test}
+  - job: other
+    timeout: 90s
+    parameters: {day: 2026-01-01, flag: yes, n: 0777}
+budgets: {validate: 10m}
+";
+
+fn read(text: &str) -> Result<Config, Failure> {
+    Config::read(text, "mlops-deploy.yml")
+}
+
+fn refusal(text: &str) -> String {
+    report::failure::text(&read(text).unwrap_err())
+}
+
+#[test]
+fn the_effective_configuration_says_where_each_value_comes_from() {
+    insta::assert_snapshot!(read(FULL).unwrap().to_yaml());
+}
+
+#[test]
+fn the_effective_configuration_is_itself_a_configuration() {
+    let first = read(FULL).unwrap();
+    let again = read(&first.to_yaml()).unwrap();
+    assert_eq!(first.environments, again.environments);
+    assert_eq!(first.smoke, again.smoke);
+    assert_eq!(first.budget(Stage::Validate), again.budget(Stage::Validate));
+}
+
+#[test]
+fn values_are_texts_as_they_are_written() {
+    let config = read(FULL).unwrap();
+    assert_eq!(config.environments["prod"].client_id.as_deref(), Some("007"));
+    let parameters: Vec<&str> = config.smoke[1].parameters.values().map(String::as_str).collect();
+    assert_eq!(parameters, ["2026-01-01", "yes", "0777"]);
+}
+
+#[test]
+fn an_environment_is_found_by_name_target_profile_and_host() {
+    let config = read(FULL).unwrap();
+    assert_eq!(config.of_target("production").unwrap().name, "prod");
+    assert_eq!(config.of_profile("STAGING").unwrap().name, "staging");
+    assert!(config.allows(&Host::parse("dbc-dev.cloud.databricks.com").unwrap()));
+    assert!(!config.allows(&Host::parse("https://evil.cloud.databricks.com").unwrap()));
+    assert_eq!(config.environments["dev"].plan, PlanPrincipal::ClientId("0b2e".to_owned()));
+    assert_eq!(config.environments["staging"].plan, PlanPrincipal::Same);
+    insta::assert_snapshot!(report::failure::text(&config.environment("stagging").unwrap_err()));
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_line() {
+    insta::assert_snapshot!(refusal(
+        "\
+environments:
+  dev:
+    hots: https://dbc-dev.cloud.databricks.com
+    plan: sane
+    principal: deploy
+    warehouse: abc
+  my env:
+    host: https://dbc.cloud.databricks.com/sql
+    catalog: ''
+  stg:
+    host: [a, b]
+    plan: {client-id: x}
+  prod: nothing
+models:
+  churn: {train: {job: t}}
+smoke: {job: smoke_test}
+budgets:
+  validate: 15
+  deploy_dev: soon
+"
+    ));
+}
+
+#[test]
+fn contradictions_are_told_at_once_with_their_lines() {
+    insta::assert_snapshot!(refusal(
+        "\
+environments:
+  dev: {host: a.example.com, client_id: x, plan: {client_id: x}, profile: P}
+  other: {host: b.example.com, target: dev, profile: P}
+smoke: [{job: s, timeout: 0s}]
+budgets: {validate: 0s}
+"
+    ));
+}
+
+#[test]
+fn what_is_no_yaml_is_told_with_its_line() {
+    insta::assert_snapshot!(
+        [
+            refusal("environments:\n  dev: {host: a\n  x: ]\n"),
+            refusal("environments: {dev: {host: a.b}}\nenvironments: {dev: {host: c.d}}\n"),
+            refusal("- a\n- b\n"),
+            refusal("just words\n"),
+            refusal("a: &a [*b]\n"),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn an_empty_configuration_says_what_the_least_is() {
+    let empty = refusal("");
+    assert_eq!(empty, refusal("# nothing yet\n"));
+    assert_eq!(empty, refusal("environments:\nsmoke:\nbudgets:\n"));
+    insta::assert_snapshot!(empty);
+    insta::assert_snapshot!(report::failure::text(&config::not_found("bundles/churn/mlops-deploy.yml")));
+}
+
+#[test]
+fn ten_lines_are_enough() {
+    let config = read("environments:\n  dev: {host: dbc-dev.cloud.databricks.com}\n").unwrap();
+    insta::assert_snapshot!(config.to_yaml());
+}
+
+#[test]
+fn the_schema_that_is_checked_in_is_the_one_of_the_types() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(config::SCHEMA_FILE);
+    let now = format!("{:#}\n", config::schema());
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(&file, &now).unwrap();
+    }
+    let then = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(then == now, "the schema changed: run this test with UPDATE_SCHEMA=1 and commit {}", config::SCHEMA_FILE);
+}
+
+/// The reader checks a file by the schema; a keyword it does not know would check nothing.
+#[test]
+fn the_schema_says_only_what_the_reader_understands() {
+    const KNOWN: [&str; 17] = [
+        "$schema",
+        "$defs",
+        "$ref",
+        "title",
+        "description",
+        "type",
+        "properties",
+        "additionalProperties",
+        "required",
+        "items",
+        "anyOf",
+        "const",
+        "default",
+        "examples",
+        "pattern",
+        "minLength",
+        "format",
+    ];
+    fn walk(schema: &serde_json::Value) {
+        let Some(object) = schema.as_object() else { return };
+        for (keyword, value) in object {
+            assert!(KNOWN.contains(&keyword.as_str()), "{keyword}");
+            match keyword.as_str() {
+                "properties" | "$defs" => value.as_object().unwrap().values().for_each(walk),
+                "anyOf" => value.as_array().unwrap().iter().for_each(walk),
+                "items" | "additionalProperties" => walk(value),
+                _ => {}
+            }
+        }
+    }
+    walk(&config::schema());
+}
