@@ -1,0 +1,69 @@
+# Two commands matter: `make demo` shows the product at work on a fresh machine, `make test` says whether it is whole.
+# Both install what they need: the Rust toolchain of rust-toolchain.toml by rustup, Python packages (pinned by hash)
+# into .venv. A C compiler, python3 and, for the container tests, a Docker engine are taken from the machine.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+CONFORMANCE ?= ../shared/conformance
+BUNDLE ?= examples/churn
+DIST_TARGET ?= x86_64-unknown-linux-musl
+DIST_BINARY := target/$(DIST_TARGET)/dist/mlops-deploy
+
+.PHONY: demo test rust python lint conformance bench image dist clean
+
+demo: $(VENV)/.uv
+	cargo build --locked
+	target/debug/mlops-deploy rehearse $(BUNDLE)
+
+test: rust lint python
+
+rust: $(VENV)/.all
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked
+
+# The workflows are ours and those a user copies; action.yml is what the user's workflow is checked against.
+lint: $(VENV)/.all
+	check-jsonschema --builtin-schema vendor.github-actions action.yml
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*/.github/workflows/*.yml
+	zizmor --offline --quiet action.yml .github examples
+
+python: $(VENV)/.all
+	cd examples/churn && python -m pytest -q -p no:cacheprovider
+
+# All cases of the corpus against the stand-in. It lies beside the checkout, not in it.
+conformance: $(VENV)/.uv
+	cargo build --locked
+	python3 tools/conformance.py $(CONFORMANCE) target/debug/mlops-deploy
+
+bench: $(VENV)/.uv
+	cargo build --locked --release
+	python3 tools/bench.py target/release/mlops-deploy
+
+# The binary as it ships: static, small, without the stand-ins.
+dist: $(DIST_BINARY)
+
+$(DIST_BINARY): Cargo.lock $(shell find src -name '*.rs')
+	rustup target add $(DIST_TARGET)
+	cargo build --locked --profile dist --no-default-features --target $(DIST_TARGET)
+
+image: $(DIST_BINARY)
+	tools/image.sh $(DIST_BINARY)
+
+$(VENV)/.uv: tools/uv.txt
+	test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+$(VENV)/.all: tools/requirements.txt | $(VENV)/.uv
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+clean:
+	rm -rf target $(VENV)
