@@ -23,10 +23,15 @@ fi
 mkdir -p dist
 cp "$binary" dist/mlops-deploy
 cp "$(command -v uv)" dist/uv
-# The classic builder would build every stage, the unused ones too, and need their bases.
+# The classic builder would build every stage, the unused ones too, and need their bases. A newer client has BuildKit
+# only as a plugin; Debian's own has it built in.
 export DOCKER_BUILDKIT=1
+for docker in docker /usr/bin/docker ''; do
+  [ -n "$docker" ] || { echo "no docker client with BuildKit here" >&2; exit 1; }
+  printf 'FROM scratch\nLABEL probe=1\n' | "$docker" build --quiet - >/dev/null 2>&1 && break
+done
 for target in full slim; do
-  docker build --quiet --network=host --target "$target" --build-arg BASE="$base" --build-arg BINARY=copy \
+  "$docker" build --quiet --network=host --target "$target" --build-arg BASE="$base" --build-arg BINARY=copy \
     --build-arg UV=copy --tag "$tag:$target" .
 done
 
