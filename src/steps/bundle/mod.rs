@@ -3,7 +3,11 @@
 
 pub mod folder_permissions;
 pub mod lock;
+pub mod manifest;
+pub mod mirror;
+pub mod put_file;
 pub mod run;
+pub mod sidecar;
 pub mod sync_snapshot;
 pub mod upload;
 pub mod workspace_files;

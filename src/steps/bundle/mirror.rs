@@ -1,0 +1,60 @@
+//! A copy of the journal beside the deployment, so that a killed runner costs nothing.
+//!
+//! Written whole at the points where losing it would hurt: before a phase's first write,
+//! behind the point of no return, and at the end. Receipts between those points are on the
+//! runner's disk alone; what such a change did is found out by looking (`Change::find`).
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::workspace_files::WorkspaceFiles;
+use crate::domain::Failure;
+use crate::saga::journal::{self, Entry};
+use crate::saga::{JournalError, Sink};
+
+pub fn mirror_path(root_path: &str) -> String {
+    format!("{root_path}/.mlops-deploy/journal.jsonl")
+}
+
+/// Collects lines, and puts them into the workspace when told to flush.
+pub struct Mirror {
+    files: WorkspaceFiles,
+    path: String,
+    lines: Mutex<String>,
+}
+
+impl Mirror {
+    pub fn new(files: WorkspaceFiles, root_path: &str) -> Self {
+        Self { files, path: mirror_path(root_path), lines: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Sink for Mirror {
+    async fn append(&self, line: &str) -> Result<(), std::io::Error> {
+        let mut lines = self.lines.lock().expect("no panic while the text is held");
+        lines.push_str(line);
+        lines.push('\n');
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<(), std::io::Error> {
+        let text = self.lines.lock().expect("no panic while the text is held").clone();
+        let put = self.files.put(&self.path, text.into()).await;
+        put.map_err(|e| std::io::Error::other(format!("write {}: {e}", self.path)))
+    }
+}
+
+/// The journal of the run that deployed here last, if it is still there.
+pub async fn read(files: &WorkspaceFiles, root_path: &str) -> Result<Vec<Entry>, Failure> {
+    let path = mirror_path(root_path);
+    let bytes = files.read(&path).await.map_err(|e| e.into_failure(format!("read {path}")))?;
+    let Some(bytes) = bytes else { return Ok(Vec::new()) };
+    let text = String::from_utf8_lossy(&bytes);
+    journal::read(&text).map_err(|e: JournalError| {
+        Failure::new(crate::domain::Reason::StateUnreadable, format!("read {path}"))
+            .hint("it tells what an interrupted run did; look at it, and delete it once its changes are in order")
+            .because(e)
+    })
+}
