@@ -1,13 +1,13 @@
 //! Tests tell stories from outside: real HTTP, real subprocesses.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod configuration;
 mod dependencies;
 mod hygiene;
+mod inputs;
 mod layers;
 mod nowhere;
+mod occasions;
 mod phases;
 mod saga;
-mod configuration;
-mod inputs;
-mod occasions;
 mod stand_in_front;
