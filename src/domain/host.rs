@@ -78,7 +78,7 @@ impl Host {
 
     fn is_near(&self) -> bool {
         let name = self.name.as_str();
-        let loopback = name == "[::1]" || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+        let loopback = name == "[::1]" || name.parse::<core::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
         loopback || name == "host.docker.internal" || !name.contains(['.', ':'])
     }
 }
@@ -100,7 +100,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), HostError> {
 fn normal_name(name: &str) -> Result<String, HostError> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     if let Some(inner) = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')) {
-        let ip: std::net::Ipv6Addr = inner.parse().map_err(|_| HostError::Name)?;
+        let ip: core::net::Ipv6Addr = inner.parse().map_err(|_| HostError::Name)?;
         return Ok(format!("[{ip}]"));
     }
     let label = |l: &str| {
