@@ -76,7 +76,7 @@ impl Writer {
     }
 }
 
-fn float(value: f64) -> Result<String, String> {
+pub(super) fn float(value: f64) -> Result<String, String> {
     if !value.is_finite() {
         return Err(format!("json: unsupported value: {}", super::scalars::float_as_text(value)));
     }
@@ -91,7 +91,7 @@ fn float(value: f64) -> Result<String, String> {
     Ok(format!("{value}"))
 }
 
-fn text(out: &mut String, s: &str) {
+pub(super) fn text(out: &mut String, s: &str) {
     out.push('"');
     for c in s.chars() {
         match c {

@@ -1,6 +1,8 @@
 //! The bundle engine: bytes and facts in, documents out. Pure; no async, no ports.
 
+pub mod document;
 pub mod facts;
+pub mod fields;
 pub mod json;
 pub mod kinds;
 pub mod merge;

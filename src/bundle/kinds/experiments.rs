@@ -7,7 +7,8 @@ use super::{Api, Child, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, perm
 pub static KIND: Kind = Kind {
     name: "experiments",
     title: "experiment",
-    message: "ml.CreateExperiment",
+    message: "bundle.Experiment",
+    state: "ml.CreateExperiment",
     remote: "ml.Experiment",
     child: Some(&Child {
         field: "permissions",

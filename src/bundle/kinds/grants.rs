@@ -9,6 +9,7 @@ pub static KIND: Kind = Kind {
     name: "grants",
     title: "grants",
     message: "bundle.Grants",
+    state: "bundle.Grants",
     remote: "bundle.Grants",
     child: None,
     prefix: Prefix::None,

@@ -8,8 +8,9 @@ use super::{Api, Child, Default, Id, Kind, Lift, List, Loses, Method, Part, Pref
 pub static KIND: Kind = Kind {
     name: "jobs",
     title: "job",
-    message: "jobs.JobSettings",
-    remote: "jobs.JobRemote",
+    message: "bundle.Job",
+    state: "jobs.JobSettings",
+    remote: "bundle.JobRemote",
     child: Some(&Child {
         field: "permissions",
         kind: &permissions::KIND,

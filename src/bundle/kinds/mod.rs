@@ -40,8 +40,10 @@ pub struct Kind {
     pub name: &'static str,
     /// What a person calls one of these: `job`.
     pub title: &'static str,
-    /// The message in the field tables that types the configuration and the saved state.
+    /// The message in the field tables that types the configuration.
     pub message: &'static str,
+    /// The message of what is sent and saved: the configuration without the bundle's own fields.
+    pub state: &'static str,
     /// The message that types `remote_state`; fields it does not have are dropped from answers.
     pub remote: &'static str,
     /// `permissions` or `grants` below the resource, planned as a node of its own.

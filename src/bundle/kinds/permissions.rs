@@ -9,6 +9,7 @@ pub static KIND: Kind = Kind {
     name: "permissions",
     title: "permissions",
     message: "bundle.Permissions",
+    state: "bundle.Permissions",
     remote: "bundle.Permissions",
     child: None,
     prefix: Prefix::None,

@@ -6,8 +6,9 @@ use super::{Api, Child, Default, Id, Kind, Lift, Loses, Method, Part, Prefix, Ro
 pub static KIND: Kind = Kind {
     name: "pipelines",
     title: "pipeline",
-    message: "pipelines.CreatePipeline",
-    remote: "pipelines.PipelineRemote",
+    message: "bundle.Pipeline",
+    state: "bundle.PipelineState",
+    remote: "bundle.PipelineRemote",
     child: Some(&Child {
         field: "permissions",
         kind: &permissions::KIND,

@@ -9,7 +9,8 @@ use super::{Api, Child, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, gran
 pub static KIND: Kind = Kind {
     name: "registered_models",
     title: "registered model",
-    message: "catalog.CreateRegisteredModelRequest",
+    message: "bundle.RegisteredModel",
+    state: "catalog.CreateRegisteredModel",
     remote: "catalog.RegisteredModelInfo",
     child: Some(&Child {
         field: "grants",

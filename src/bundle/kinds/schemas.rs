@@ -6,7 +6,8 @@ use super::{Api, Child, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route
 pub static KIND: Kind = Kind {
     name: "schemas",
     title: "schema",
-    message: "catalog.CreateSchema",
+    message: "bundle.Schema",
+    state: "catalog.CreateSchema",
     remote: "catalog.SchemaInfo",
     child: Some(&Child {
         field: "grants",

@@ -6,7 +6,8 @@ use super::{Api, Child, Default, Id, Kind, Lift, List, Loses, Method, Part, Pref
 pub static KIND: Kind = Kind {
     name: "volumes",
     title: "volume",
-    message: "catalog.CreateVolumeRequestContent",
+    message: "bundle.Volume",
+    state: "catalog.CreateVolume",
     remote: "catalog.VolumeInfo",
     child: Some(&Child {
         field: "grants",
