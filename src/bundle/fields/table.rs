@@ -150,7 +150,6 @@ mod tests {
     #[test]
     fn every_name_in_the_tables_leads_to_a_message_or_an_enum() {
         for message in TABLES.messages.values() {
-            assert!(!message.fields.is_empty(), "{}", message.name);
             for field in &message.fields {
                 assert!(leads_somewhere(&field.kind), "{}.{}", message.name, field.name);
             }
