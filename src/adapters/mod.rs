@@ -3,3 +3,5 @@
 pub mod databricks;
 pub mod github;
 pub mod host;
+pub mod http;
+pub mod retry;

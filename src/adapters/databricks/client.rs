@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::http::Fault;
 use super::limiter::{Bounds, Limiter};
 use super::reply;
-use super::retry::{Backoff, Pace, random, retry_after};
 use crate::adapters::host::Masker;
+use crate::adapters::http::Fault;
+use crate::adapters::retry::{Backoff, Pace, random, retry_after};
 use crate::domain::{Failure, Reason, Secret};
 use crate::ports::{Body, Clock, Identity, IdentityError, Method, Reply, Request, Rest, RestError};
 
@@ -223,7 +223,7 @@ impl<'a> Call<'a> {
         let headers = headers.filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned()))).collect();
         let mut body = bytes::BytesMut::new();
         // Once there is a status, a body that breaks off is a lost answer, whatever broke it.
-        while let Some(chunk) = response.chunk().await.map_err(|e| Fault::Lost(super::http::cause(&e)))? {
+        while let Some(chunk) = response.chunk().await.map_err(|e| Fault::Lost(crate::adapters::http::cause(&e)))? {
             body.extend_from_slice(&chunk);
         }
         let (method, path) = (self.request.method.name(), &self.request.path);

@@ -3,13 +3,11 @@
 pub mod claims;
 pub mod client;
 mod discovery;
-pub mod http;
 pub mod limiter;
 pub mod oidc;
 pub mod personal;
 pub mod profile;
 mod reply;
-pub mod retry;
 
 pub use claims::UnverifiedClaims;
 pub use client::{Settings, Workspace, checked_host};
@@ -17,4 +15,3 @@ pub use limiter::Bounds;
 pub use oidc::{GithubOidc, OidcSettings};
 pub use personal::PersonalToken;
 pub use profile::{Profile, Profiles};
-pub use retry::Pace;

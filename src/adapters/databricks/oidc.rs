@@ -16,10 +16,10 @@ use tokio::sync::{Mutex, OnceCell};
 use super::claims::UnverifiedClaims;
 use super::client::checked_host;
 use super::discovery::{AccessToken, AuthorizationServer, Exchange, HostConfig, IdToken};
-use super::http::Fault;
 use super::reply;
-use super::retry::{Backoff, Pace, random, retry_after};
 use crate::adapters::host::Masker;
+use crate::adapters::http::Fault;
+use crate::adapters::retry::{Backoff, Pace, random, retry_after};
 use crate::domain::{Failure, Reason, Secret};
 use crate::ports::{Clock, Identity, IdentityError, RestError};
 

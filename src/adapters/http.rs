@@ -1,4 +1,4 @@
-//! One HTTP client for everything that goes to a workspace.
+//! HTTP as all adapters use it.
 //!
 //! `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured by the library.
 //! Redirects are not followed: an API does not redirect, a login page does, and a followed
@@ -11,25 +11,28 @@ use crate::domain::{Failure, Reason};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// In the form that Databricks asks of its partners' tools.
+/// In the form that Databricks asks of its partners' tools; GitHub wants any.
 pub fn user_agent(on_github: bool) -> String {
     let ours = concat!("mlops-deploy-action/", env!("CARGO_PKG_VERSION"));
     let cicd = if on_github { " cicd/github" } else { "" };
     format!("{ours} os/{}{cicd}", std::env::consts::OS)
 }
 
-pub fn client(user_agent: &str) -> Result<reqwest::Client, Failure> {
+pub fn builder(user_agent: &str) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(user_agent)
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .pool_idle_timeout(Duration::from_secs(30))
         .tcp_keepalive(Duration::from_secs(30))
-        .build()
-        .map_err(|error| {
-            Failure::new(Reason::Internal, format!("set up HTTP: {}", cause(&error)))
-                .hint("`SSL_CERT_FILE` and `HTTPS_PROXY`, where set, must be a readable file and an address")
-        })
+}
+
+/// For workspaces: each request sets its own timeout.
+pub fn client(user_agent: &str) -> Result<reqwest::Client, Failure> {
+    builder(user_agent).build().map_err(|error| {
+        Failure::new(Reason::Internal, format!("set up HTTP: {}", cause(&error)))
+            .hint("`SSL_CERT_FILE` and `HTTPS_PROXY`, where set, must be a readable file and an address")
+    })
 }
 
 /// The innermost cause: what a person can act on. The layers above it repeat the address
