@@ -186,33 +186,61 @@ pub fn unsupported(args: &[String]) -> Option<String> {
 /// `--var` splits at commas as CSV does: a quoted value may hold some.
 pub fn variables(given: &[String]) -> Result<Vec<(String, String)>, String> {
     let mut all = Vec::new();
-    for field in given.iter().flat_map(|text| split(text)) {
-        match field.split_once('=') {
-            Some((name, value)) => all.push((name.to_owned(), value.to_owned())),
-            None => return Err(format!("unexpected flag value for variable assignment: {field}")),
+    for text in given {
+        for field in split(text)? {
+            match field.split_once('=') {
+                Some((name, value)) => all.push((name.to_owned(), value.to_owned())),
+                None => return Err(format!("unexpected flag value for variable assignment: {field}")),
+            }
         }
     }
     Ok(all)
 }
 
-fn split(text: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut quoted = false;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let field = fields.last_mut().expect("starts with one field");
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
+fn split(text: &str) -> Result<Vec<String>, String> {
+    let mut fields = Vec::new();
+    let mut rest = text;
+    loop {
+        let (field, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted_field(quoted).ok_or_else(|| bad_value(text))?,
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                let field = &rest[..end];
+                if field.contains('"') {
+                    return Err(bad_value(text));
+                }
+                (field.to_owned(), &rest[end..])
             }
-            '"' if quoted => quoted = false,
-            '"' if field.is_empty() => quoted = true,
-            ',' if !quoted => fields.push(String::new()),
-            _ => field.push(c),
+        };
+        fields.push(field);
+        match after.strip_prefix(',') {
+            Some(next) => rest = next,
+            None if after.is_empty() => return Ok(fields),
+            None => return Err(bad_value(text)),
         }
     }
-    fields
+}
+
+fn bad_value(text: &str) -> String {
+    format!("invalid argument {text:?} for \"--var\" flag: a quote stands inside a value; quote the whole assignment")
+}
+
+/// The text up to the closing quote, and what follows it. Two quotes stand for one.
+fn quoted_field(text: &str) -> Option<(String, &str)> {
+    let mut field = String::new();
+    let mut rest = text;
+    loop {
+        let end = rest.find('"')?;
+        field.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('"') {
+            Some(more) => {
+                field.push('"');
+                rest = more;
+            }
+            None => return Some((field, rest)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -231,7 +259,10 @@ mod tests {
         assert_eq!(read("a=1,b=2"), [("a".into(), "1".into()), ("b".into(), "2".into())]);
         assert_eq!(read(r#""a=1,2""#), [("a".into(), "1,2".into())]);
         assert_eq!(read("a=x=y"), [("a".into(), "x=y".into())]);
-        assert!(variables(&["a".to_owned()]).is_err());
+        assert_eq!(read(r#""a=""1""""#), [("a".into(), "\"1\"".into())]);
+        for bad in ["a", r#"a="1""#, r#""a=1"x"#, r#""a=1"#] {
+            assert!(variables(&[bad.to_owned()]).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The applier: lock, upload, change resources, push the state. Decides nothing about what a
 //! bundle means; that is `bundle`, which is pure.
 
+pub mod artifacts;
 pub mod folder_permissions;
 pub mod lock;
 pub mod manifest;
