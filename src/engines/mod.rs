@@ -1,1 +1,3 @@
 //! Which engine reads the bundle: ours, or the official command.
+
+pub mod official_cli;

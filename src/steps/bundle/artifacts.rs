@@ -74,7 +74,11 @@ impl Shell<'_> {
         let said = [finished.stdout, finished.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         let message = format!("build failed {}, error: {status}, output: {said}", build.name);
-        Err(Failure::new(Reason::BuildFailed, message).hint(format!("run `{}` in {}", build.command, build.folder.display())))
+        Err(Failure::new(Reason::BuildFailed, message).hint(format!(
+            "run `{}` in {}",
+            build.command,
+            build.folder.display()
+        )))
     }
 
     /// By `bash` where there is one, else by `sh`; the first failing command ends it.
