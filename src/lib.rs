@@ -4,6 +4,7 @@
 //! Nouns live in `domain`, verbs in `steps`, sentences in `stages`.
 
 pub mod adapters;
+pub mod app;
 pub mod bundle;
 pub mod domain;
 pub mod engines;

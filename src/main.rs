@@ -1,3 +1,7 @@
-//! Reads the environment once, runs, exits with the documented code.
+//! Reads the environment once, runs, exits with the documented code; see `app`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mlops_deploy::app::main()
+}

@@ -4,9 +4,10 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::process::Process;
 use super::world::World;
 use crate::domain::{Diagnostic, Failure, Origin};
-use crate::saga::Graph;
+use crate::saga::{Graph, Registry};
 
 /// A construct that an engine does not know.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,13 +25,38 @@ pub struct ResolvedTarget {
     pub unsupported: Vec<Unsupported>,
 }
 
-/// A plan, as `bundle plan -o json` prints it.
+/// A plan, as `bundle plan -o json` prints it, and what a stage needs to know beside it.
 #[derive(Clone, Debug)]
 pub struct EnginePlan {
     pub document: Value,
+    /// The resolved configuration that was planned.
+    pub config: Value,
     /// Files that an upload would add, change or delete in the workspace.
     pub files: FileChanges,
     pub diagnostics: Vec<Diagnostic>,
+    /// Where the deployment lives: `workspace.root_path` and `workspace.state_path`.
+    pub root_path: String,
+    pub state_path: String,
+    /// Who deploys, as the plan takes it: the principal in whose name it was made.
+    pub deployer: String,
+    /// The commit that `metadata.json` names as deployed.
+    pub deployed_commit: Option<String>,
+}
+
+impl EnginePlan {
+    /// No resource and no file would change.
+    pub fn is_empty(&self) -> bool {
+        let skipped = |entry: &Value| entry["action"].as_str() == Some("skip");
+        let resources = self.document["plan"].as_object().is_none_or(|plan| plan.values().all(skipped));
+        resources && self.files.is_empty()
+    }
+}
+
+/// The principal in whose name a plan is made, where another one reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActAs {
+    pub application_id: String,
+    pub display_name: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,6 +72,8 @@ impl FileChanges {
     }
 }
 
+/// One bundle. `plan` is followed by `changes` for the same target, which carries out what
+/// was planned last.
 #[async_trait]
 pub trait Engine: Send + Sync {
     fn name(&self) -> &'static str;
@@ -53,9 +81,22 @@ pub trait Engine: Send + Sync {
     /// Loads, merges and resolves. Without a workspace what only it knows is marked unknown.
     async fn resolve(&self, target: &str, world: Option<&World>) -> Result<ResolvedTarget, Failure>;
 
-    /// Only reads.
-    async fn plan(&self, target: &str, world: &World) -> Result<EnginePlan, Failure>;
+    /// Builds the target's artifacts. A project's commands are not trusted: this comes before
+    /// any token is minted. `line` sees what they print.
+    async fn build(
+        &self,
+        target: &str,
+        process: &dyn Process,
+        line: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<(), Failure>;
 
-    /// The changes that carry out the plan made last for this target.
-    async fn changes(&self, target: &str, world: &World) -> Result<Graph<World>, Failure>;
+    /// Only reads. `act_as` plans in another principal's name.
+    async fn plan(&self, target: &str, world: &World, act_as: Option<&ActAs>) -> Result<EnginePlan, Failure>;
+
+    /// The changes that carry out the plan made last for this target: uploads, resources,
+    /// state. What is overwritten is saved below `undo_folder` in the workspace.
+    async fn changes(&self, target: &str, world: &World, undo_folder: &str) -> Result<Graph<World>, Failure>;
+
+    /// Makes this engine's changes again from a journal, to take them back.
+    fn registry(&self, world: &World) -> Registry<World>;
 }
