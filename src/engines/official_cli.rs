@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::domain::{Diagnostic, Failure, Origin, Reason, Severity};
-use crate::ports::engine::{Engine, EnginePlan, FileChanges, ResolvedTarget};
+use crate::ports::engine::{ActAs, Engine, EnginePlan, ResolvedTarget};
 use crate::ports::process::{Finished, Trust};
-use crate::ports::{Command, Identity, ProcessError, World};
-use crate::saga::{Change, Found, Graph, Nature, Outcome, Outcomes, Receipt, Spec, StepError, Undone};
+use crate::ports::{Command, Identity, Process, ProcessError, World};
+use crate::saga::{Change, Found, Graph, Nature, Outcome, Outcomes, Receipt, Registry, Spec, StepError, Undone};
+use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
 
 /// The verb of the one change.
 pub const DEPLOY: &str = "deploy-with-official-command";
@@ -165,16 +166,50 @@ impl Engine for OfficialCli {
         Ok(ResolvedTarget { target: target.to_owned(), config, diagnostics, unsupported: Vec::new() })
     }
 
-    async fn plan(&self, target: &str, world: &World) -> Result<EnginePlan, Failure> {
-        let (document, finished) = self.inner.document(world, target, "plan").await?;
-        // The command does not say which files it would upload.
-        Ok(EnginePlan { document, files: FileChanges::default(), diagnostics: diagnostics(&finished.stderr) })
+    /// The command builds when it plans and when it deploys.
+    async fn build(&self, _: &str, _: &dyn Process, _: &(dyn Fn(&str) + Send + Sync)) -> Result<(), Failure> {
+        Ok(())
     }
 
-    async fn changes(&self, target: &str, _: &World) -> Result<Graph<World>, Failure> {
+    async fn plan(&self, target: &str, world: &World, act_as: Option<&ActAs>) -> Result<EnginePlan, Failure> {
+        if let Some(principal) = act_as {
+            let message = format!("plan in the name of `{}` with the official command", principal.application_id);
+            return Err(Failure::new(Reason::Unsupported, message)
+                .hint("it plans as whoever signs in; use `engine: embedded`, or write `plan: same`"));
+        }
+        let (config, _) = self.inner.document(world, target, "validate").await?;
+        let (document, finished) = self.inner.document(world, target, "plan").await?;
+        let text = |pointer: &str| config.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (root_path, state_path) = (text("/workspace/root_path"), text("/workspace/state_path"));
+        let deployed_commit = deployed_commit(world, &state_path).await?;
+        Ok(EnginePlan {
+            document,
+            files: None,
+            diagnostics: diagnostics(&finished.stderr),
+            root_path,
+            state_path,
+            deployer: text("/workspace/current_user/userName"),
+            deployed_commit,
+            config,
+        })
+    }
+
+    async fn changes(&self, target: &str, _: &World, _: &str) -> Result<Graph<World>, Failure> {
         let deploy = Deploy { cli: Some(Arc::clone(&self.inner)), target: target.to_owned() };
         Ok(Graph::new().then(Arc::new(deploy)))
     }
+
+    fn registry(&self, _: &World) -> Registry<World> {
+        Registry::default().with(DEPLOY, |spec| Some(Arc::new(Deploy::from_spec(spec)?)))
+    }
+}
+
+async fn deployed_commit(world: &World, state_path: &str) -> Result<Option<String>, Failure> {
+    let files = WorkspaceFiles::new(Arc::clone(&world.workspace), UploadRoute::Multipart);
+    let path = format!("{state_path}/metadata.json");
+    let bytes = files.read(&path).await.map_err(|e| e.into_failure(format!("read {path}")))?;
+    let metadata: Option<Value> = bytes.and_then(|b| serde_json::from_slice(&b).ok());
+    Ok(metadata.and_then(|m| m.pointer("/config/bundle/git/commit")?.as_str().map(str::to_owned)))
 }
 
 /// The whole deployment, as the official command makes it.

@@ -31,8 +31,9 @@ pub struct EnginePlan {
     pub document: Value,
     /// The resolved configuration that was planned.
     pub config: Value,
-    /// Files that an upload would add, change or delete in the workspace.
-    pub files: FileChanges,
+    /// Files that an upload would add, change or delete in the workspace; absent where the
+    /// engine does not say, so that nobody may take it for "none".
+    pub files: Option<FileChanges>,
     pub diagnostics: Vec<Diagnostic>,
     /// Where the deployment lives: `workspace.root_path` and `workspace.state_path`.
     pub root_path: String,
@@ -48,7 +49,7 @@ impl EnginePlan {
     pub fn is_empty(&self) -> bool {
         let skipped = |entry: &Value| entry["action"].as_str() == Some("skip");
         let resources = self.document["plan"].as_object().is_none_or(|plan| plan.values().all(skipped));
-        resources && self.files.is_empty()
+        resources && self.files.as_ref().is_some_and(FileChanges::is_empty)
     }
 }
 
