@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change::{Outcome, Receipt, Spec};
-use crate::domain::{Failure, Reason};
+use crate::domain::{Failure, Reason, RunOutcome};
 
 pub const VERSION: u32 = 1;
 

@@ -25,7 +25,7 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// `None` where the journal ends with `run-finished`, or nothing was begun.
+    /// `None` where nothing was begun, or the run ended with nothing left to see to.
     pub fn of(entries: &[Entry]) -> Option<Self> {
         let mut found = Self { run: serde_json::Value::Null, begun: Vec::new(), past_point_of_no_return: None };
         let mut open: HashMap<String, usize> = HashMap::new();
@@ -43,7 +43,7 @@ impl Unfinished {
                 }
                 Event::Undone { change, .. } => found.begun.retain(|b| b.spec.id() != change.id()),
                 Event::PointOfNoReturn { left } => found.past_point_of_no_return = Some(left.clone()),
-                Event::RunFinished { .. } => return None,
+                Event::RunFinished { outcome, .. } if !outcome.is_unfinished() => return None,
                 _ => {}
             }
             if matches!(entry.event, Event::Undone { .. }) {

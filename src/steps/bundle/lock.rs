@@ -81,9 +81,14 @@ pub async fn acquire(
     now: Timestamp,
     force: bool,
 ) -> Result<Lock, LockError> {
+    let id = uuid::Uuid::new_v4().to_string();
+    acquire_as(files, state_path, Holder { id, since: now.to_string(), forced: force, user: user.to_owned() }).await
+}
+
+/// The same under an id that was written down before: a killed run's lock is known by it.
+pub async fn acquire_as(files: &WorkspaceFiles, state_path: &str, holder: Holder) -> Result<Lock, LockError> {
     let path = lock_path(state_path);
-    let holder =
-        Holder { id: uuid::Uuid::new_v4().to_string(), since: now.to_string(), forced: force, user: user.to_owned() };
+    let force = holder.forced;
     let bytes = serde_json::to_vec(&holder).expect("four plain fields are JSON");
     let overwrite = if force { Overwrite::Yes } else { Overwrite::No };
     match files.write_making_folder(&path, bytes.into(), overwrite).await {

@@ -10,6 +10,7 @@ pub mod put_file;
 pub mod run;
 pub mod sidecar;
 pub mod sync_snapshot;
+pub mod take_lock;
 pub mod upload;
 pub mod workspace_files;
 

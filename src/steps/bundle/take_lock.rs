@@ -1,0 +1,186 @@
+//! Waits in line for the deployment lock, takes it, and gives it back.
+//!
+//! Whoever waits is told who holds the lock and since when. Taking it is a change like any
+//! other: it is the first of a run, so unwinding gives it back last, and its id is in the
+//! receipt, so that a killed run's lock is known to be its own.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use super::lock::{self, Holder, LockError};
+use super::sidecar::{self, HEARTBEAT_SECONDS, Sidecar};
+use super::workspace_files::WorkspaceFiles;
+use crate::domain::Failure;
+use crate::ports::{Clock, World};
+use crate::saga::{Change, Found, Outcome, Outcomes, Receipt, Spec, StepError, Stop, Undone};
+
+pub const VERB: &str = "take-lock";
+
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What the lock is taken for.
+#[derive(Clone)]
+pub struct Claim {
+    pub root_path: String,
+    pub state_path: String,
+    pub user: String,
+    pub wait: Duration,
+    /// Its `lock` and its times are filled in when the lock is taken.
+    pub sidecar: Sidecar,
+    pub stop: Stop,
+}
+
+pub struct TakeLock {
+    pub files: WorkspaceFiles,
+    root_path: String,
+    state_path: String,
+    /// None when rebuilt from a journal: it can be looked for and given back, not taken.
+    claim: Option<Claim>,
+    beating: Beating,
+}
+
+/// The heartbeat, which ends with the lock.
+#[derive(Clone, Default)]
+pub struct Beating(Arc<Mutex<Option<JoinHandle<()>>>>);
+
+impl Beating {
+    fn begin(&self, task: JoinHandle<()>) {
+        if let Some(before) = self.0.lock().expect("no panic while the task is held").replace(task) {
+            before.abort();
+        }
+    }
+
+    pub fn end(&self) {
+        if let Some(task) = self.0.lock().expect("no panic while the task is held").take() {
+            task.abort();
+        }
+    }
+}
+
+impl TakeLock {
+    pub fn new(files: WorkspaceFiles, claim: Claim, beating: Beating) -> Self {
+        let (root_path, state_path) = (claim.root_path.clone(), claim.state_path.clone());
+        Self { files, root_path, state_path, claim: Some(claim), beating }
+    }
+
+    pub fn rebuild(files: &WorkspaceFiles, beating: &Beating, spec: &Spec) -> Option<Arc<dyn Change<World>>> {
+        let (root_path, state_path) = (spec.args["root"].as_str()?.to_owned(), spec.subject.clone());
+        Some(Arc::new(Self { files: files.clone(), root_path, state_path, claim: None, beating: beating.clone() }))
+    }
+
+    async fn acquire(&self, claim: &Claim, world: &World, id: &str) -> Result<(), StepError> {
+        let started = world.clock.now();
+        let mut told = String::new();
+        loop {
+            let since = world.clock.now().to_string();
+            let holder = Holder { id: id.to_owned(), since, forced: false, user: claim.user.clone() };
+            let held = match lock::acquire_as(&self.files, &self.state_path, holder).await {
+                Ok(_) => return Ok(()),
+                Err(LockError::Failed(failure)) => return Err(failure.into()),
+                Err(LockError::Held(holder)) => holder,
+            };
+            let who = self.who(&held, world.clock.as_ref()).await;
+            let waited = world.clock.now().duration_since(started).unsigned_abs();
+            if waited >= claim.wait || claim.stop.requested() {
+                return Err(in_line(&held, &who, waited).into());
+            }
+            if who != told {
+                info!("waiting for the deployment lock, which is held by {who}");
+                told = who;
+            }
+            world.clock.sleep(LOOK_AGAIN.min(claim.wait.saturating_sub(waited))).await;
+        }
+    }
+
+    async fn who(&self, held: &Holder, clock: &dyn Clock) -> String {
+        match sidecar::read(&self.files, &self.root_path).await {
+            Ok(Some(sidecar)) if sidecar.lock == held.id => sidecar.holder(clock.now()),
+            _ => format!("{} since {}", held.user, held.since),
+        }
+    }
+
+    fn beat(&self, world: &World, mut sidecar: Sidecar) {
+        let (files, root_path, clock) = (self.files.clone(), self.root_path.clone(), Arc::clone(&world.clock));
+        self.beating.begin(tokio::spawn(async move {
+            loop {
+                clock.sleep(Duration::from_secs(HEARTBEAT_SECONDS)).await;
+                sidecar.heartbeat = clock.now().to_string();
+                if let Err(failure) = sidecar::write(&files, &root_path, &sidecar).await {
+                    warn!("the heartbeat beside the deployment lock was not written: {failure}");
+                }
+            }
+        }));
+    }
+
+    async fn id_in_file(&self) -> Result<Option<String>, StepError> {
+        let holder = lock::holder(&self.files, &self.state_path).await.map_err(Failure::from)?;
+        Ok(holder.map(|h| h.id))
+    }
+}
+
+fn in_line(held: &Holder, who: &str, waited: Duration) -> Failure {
+    let mut failure = held.failure();
+    failure.message = format!("take the deployment lock: it is held by {who}; waited {} s", waited.as_secs());
+    failure.hint = Some(
+        "let the other deployment end, or cancel it; a lock that a dead run left is deleted with its file deploy.lock"
+            .to_owned(),
+    );
+    failure
+}
+
+fn id_of(receipt: &Receipt) -> &str {
+    receipt.0["id"].as_str().unwrap_or_default()
+}
+
+#[async_trait]
+impl Change<World> for TakeLock {
+    fn spec(&self) -> Spec {
+        let args = json!({"root": self.root_path});
+        Spec { verb: VERB.to_owned(), subject: self.state_path.clone(), args }
+    }
+
+    fn title(&self) -> String {
+        "take the deployment lock".to_owned()
+    }
+
+    async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
+        Ok(Receipt(json!({"id": uuid::Uuid::new_v4().to_string()})))
+    }
+
+    async fn act(&self, world: &World, _: &Outcomes, receipt: &Receipt) -> Result<Outcome, StepError> {
+        let claim = self.claim.as_ref().ok_or_else(|| {
+            let message = format!("{}: a change read from a journal cannot be made again", self.title());
+            Failure::new(crate::domain::Reason::Internal, message)
+        })?;
+        self.acquire(claim, world, id_of(receipt)).await?;
+        let now = world.clock.now().to_string();
+        let lock = id_of(receipt).to_owned();
+        let sidecar = Sidecar { lock, since: now.clone(), heartbeat: now, ..claim.sidecar.clone() };
+        sidecar::write(&self.files, &self.root_path, &sidecar).await?;
+        self.beat(world, sidecar);
+        Ok(Outcome(receipt.0.clone()))
+    }
+
+    async fn find(&self, _: &World, receipt: &Receipt) -> Result<Found, StepError> {
+        let ours = self.id_in_file().await?.as_deref() == Some(id_of(receipt));
+        Ok(if ours { Found::Done(Outcome(receipt.0.clone())) } else { Found::NotDone })
+    }
+
+    /// Also the way in which a successful run gives the lock back.
+    async fn undo(&self, _: &World, receipt: &Receipt, _: Option<&Outcome>) -> Result<Undone, StepError> {
+        self.beating.end();
+        if self.id_in_file().await?.as_deref() != Some(id_of(receipt)) {
+            return Ok(Undone::NothingToDo);
+        }
+        sidecar::delete(&self.files, &self.root_path).await?;
+        let path = lock::lock_path(&self.state_path);
+        let deleted = self.files.delete(&path, false).await;
+        deleted.map_err(|e| StepError::lost(e.into_failure(format!("give the deployment lock {path} back"))))?;
+        Ok(Undone::TakenBack)
+    }
+}
