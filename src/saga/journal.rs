@@ -79,7 +79,7 @@ pub enum Event {
         message: String,
     },
     RunFinished {
-        outcome: String,
+        outcome: RunOutcome,
         reason: Option<String>,
         message: Option<String>,
         hint: Option<String>,
