@@ -1,6 +1,8 @@
 //! The verbs, one a file: observe, write the receipt, act; and how to take it back.
 
 pub mod bundle;
+pub mod commit_age;
 pub mod github_deployment;
+pub mod recover;
 pub mod run_job;
 pub mod sticky_comment;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::domain::{Failure, Reason};
@@ -144,6 +145,12 @@ impl RunJob {
             "failed_tasks": failed,
         })
     }
+}
+
+/// An idempotency token of at most 64 characters: the same parts, the same run.
+pub fn token(parts: &[&str]) -> String {
+    let digest = Sha256::digest(parts.join("\n"));
+    digest.iter().take(24).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn failed_task(task: &Value) -> Option<Value> {

@@ -4,7 +4,7 @@
 //! behind the point of no return, and at the end. Receipts between those points are on the
 //! runner's disk alone; what such a change did is found out by looking (`Change::find`).
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 
@@ -17,16 +17,22 @@ pub fn mirror_path(root_path: &str) -> String {
     format!("{root_path}/.mlops-deploy/journal.jsonl")
 }
 
-/// Collects lines, and puts them into the workspace when told to flush.
+/// Collects lines, and puts them into the workspace when told to flush. Until it is pointed
+/// somewhere it only collects: what an interrupted run left there is read first.
+#[derive(Clone)]
 pub struct Mirror {
     files: WorkspaceFiles,
-    path: String,
-    lines: Mutex<String>,
+    path: Arc<OnceLock<String>>,
+    lines: Arc<Mutex<String>>,
 }
 
 impl Mirror {
-    pub fn new(files: WorkspaceFiles, root_path: &str) -> Self {
-        Self { files, path: mirror_path(root_path), lines: Mutex::default() }
+    pub fn new(files: WorkspaceFiles) -> Self {
+        Self { files, path: Arc::default(), lines: Arc::default() }
+    }
+
+    pub fn point_at(&self, root_path: &str) {
+        self.path.get_or_init(|| mirror_path(root_path));
     }
 }
 
@@ -40,9 +46,10 @@ impl Sink for Mirror {
     }
 
     async fn flush(&self) -> Result<(), std::io::Error> {
+        let Some(path) = self.path.get() else { return Ok(()) };
         let text = self.lines.lock().expect("no panic while the text is held").clone();
-        let put = self.files.put(&self.path, text.into()).await;
-        put.map_err(|e| std::io::Error::other(format!("write {}: {e}", self.path)))
+        let put = self.files.put(path, text.into()).await;
+        put.map_err(|e| std::io::Error::other(format!("write {path}: {e}")))
     }
 }
 

@@ -1,0 +1,94 @@
+//! Phase `plan`: what would change, and may it?
+//!
+//! Takes no lock and writes nothing. When nothing would change and no interrupted run left
+//! anything behind, the stage ends here.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::assignment::Assignment;
+use super::phase::{Context, Decision, Phase};
+use crate::domain::Failure;
+use crate::policy::not_older::{self, Age};
+use crate::policy::{Verdict, trusted_event};
+use crate::ports::engine::{Engine, EnginePlan};
+use crate::ports::github::Ancestry;
+use crate::saga::{Begun, Event, Unfinished};
+use crate::steps::bundle::{WorkspaceFiles, mirror};
+use crate::steps::commit_age::{self, Answer};
+
+pub struct Look {
+    pub assignment: Arc<Assignment>,
+    pub engine: Arc<dyn Engine>,
+    /// Absent for a stage that only shows the plan.
+    pub deploys: Option<WorkspaceFiles>,
+}
+
+#[async_trait]
+impl Phase for Look {
+    fn name(&self) -> &'static str {
+        "plan"
+    }
+
+    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+        let asked = &self.assignment;
+        let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
+        let mut decision = Decision { facts: facts(&plan), ..Decision::default() };
+        let Some(files) = &self.deploys else {
+            decision.last = true;
+            return Ok(decision);
+        };
+        decision.verdicts.push(trusted(asked));
+        decision.verdicts.push(self.age(at, &plan).await?);
+        decision.last = plan.is_empty() && !interrupted(files, &plan.root_path).await?;
+        Ok(decision)
+    }
+}
+
+impl Look {
+    async fn age(&self, at: &Context, plan: &EnginePlan) -> Result<Verdict, Failure> {
+        let asked = &self.assignment;
+        let deployed = plan.deployed_commit.as_deref();
+        let age = match commit_age::ask(&at.world, deployed, asked.commit.as_deref()).await {
+            Answer::NothingDeployed => Age::First,
+            Answer::Same | Answer::Compared(Ancestry::Identical) => Age::Same,
+            Answer::Compared(Ancestry::Ahead) => Age::Newer,
+            Answer::Compared(Ancestry::Behind) => Age::Older,
+            Answer::Compared(Ancestry::Diverged) => Age::Diverged,
+            Answer::Compared(Ancestry::Unknown) | Answer::NobodyToAsk => Age::Unknown,
+            Answer::Failed(why) => {
+                let message = format!("whether a newer commit is deployed is not known: {why}");
+                at.journal.record(Event::Notice { message }).await?;
+                Age::Unknown
+            }
+        };
+        Ok(not_older::verdict(age, deployed.unwrap_or_default(), asked.commit_text(), asked.allow_older))
+    }
+}
+
+fn trusted(asked: &Assignment) -> Verdict {
+    let trust = asked.occasion.trust;
+    let objection = (!trust.may_deploy()).then(|| trust.because().unwrap_or("its code is not trusted"));
+    trusted_event::verdict(asked.occasion.event(), objection)
+}
+
+/// What reports and later runs read of a plan.
+pub fn facts(plan: &EnginePlan) -> Vec<(&'static str, serde_json::Value)> {
+    let mut facts = vec![
+        ("plan", plan.document.clone()),
+        ("deployer", json!(plan.deployer)),
+        ("root-path", json!(plan.root_path)),
+        ("state-path", json!(plan.state_path)),
+        ("deployed-commit", json!(plan.deployed_commit)),
+    ];
+    if let Some(files) = &plan.files {
+        facts.push(("files", json!({"added": files.added, "changed": files.changed, "deleted": files.deleted})));
+    }
+    facts
+}
+
+async fn interrupted(files: &WorkspaceFiles, root_path: &str) -> Result<bool, Failure> {
+    Ok(Unfinished::of(&mirror::read(files, root_path).await?).is_some())
+}

@@ -1,0 +1,103 @@
+//! Sees to what an interrupted run left behind.
+//!
+//! Before its point of no return everything it did is taken back. Behind it the only way is
+//! forward: what it made is looked for and handed to the engine, which writes it into the
+//! state, so that the plan that follows makes nothing twice.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::domain::{Failure, Reason};
+use crate::ports::World;
+use crate::saga::{
+    Begun, Change, Found, Journal, Nature, Outcome, Outcomes, Receipt, Registry, Spec, StepError, Undone, Unfinished,
+    unwind,
+};
+
+pub const VERB: &str = "recover";
+
+pub struct Recover {
+    unfinished: Unfinished,
+    registry: Registry<World>,
+    journal: Arc<Journal>,
+}
+
+impl Recover {
+    pub fn new(unfinished: Unfinished, registry: Registry<World>, journal: Arc<Journal>) -> Self {
+        Self { unfinished, registry, journal }
+    }
+
+    async fn take_back(&self, world: &World) -> Result<Outcome, StepError> {
+        let unwound = unwind(&self.unfinished.begun, &self.registry, world, &self.journal).await;
+        if unwound.complete() {
+            return Ok(Outcome(json!({"taken-back": unwound.taken_back})));
+        }
+        let left: Vec<String> = unwound.failed.iter().map(|(title, error)| format!("\n  {title}: {error}")).collect();
+        let message = format!("take back what {} left behind:{}", self.who(), left.concat());
+        Err(Failure::new(Reason::UnwindIncomplete, message)
+            .hint("put these right by hand, delete .mlops-deploy/journal.jsonl beside the state, and run again")
+            .into())
+    }
+
+    /// What it made, whether or not it came to write that down.
+    async fn what_it_made(&self, world: &World) -> Result<Vec<Value>, StepError> {
+        let mut made = Vec::new();
+        for Begun { spec, receipt, outcome } in &self.unfinished.begun {
+            let found = match (outcome, self.registry.rebuild(spec)) {
+                (Some(outcome), _) => Found::Done(outcome.clone()),
+                (None, Some(change)) => change.find(world, receipt).await?,
+                (None, None) => Found::NotDone,
+            };
+            match found {
+                Found::Done(outcome) => made.push(json!({"change": spec, "outcome": outcome})),
+                Found::NotDone => {}
+                Found::Ambiguous(names) => {
+                    let message = format!("{}: more than one thing matches: {}", spec.id(), names.join(", "));
+                    let failure = Failure::new(Reason::Ambiguous, message);
+                    return Err(failure.hint("delete the one that is not yours, then run again").into());
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    fn who(&self) -> String {
+        self.unfinished.run["url"].as_str().map_or_else(|| "an interrupted run".to_owned(), str::to_owned)
+    }
+}
+
+#[async_trait]
+impl Change<World> for Recover {
+    fn spec(&self) -> Spec {
+        Spec { verb: VERB.to_owned(), subject: self.who(), args: Value::Null }
+    }
+
+    fn title(&self) -> String {
+        format!("see to what {} left behind", self.who())
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::Append("what an earlier run left behind is not put back")
+    }
+
+    async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
+        Ok(Receipt(json!({"changes": self.unfinished.begun.len()})))
+    }
+
+    async fn act(&self, world: &World, _: &Outcomes, _: &Receipt) -> Result<Outcome, StepError> {
+        match &self.unfinished.past_point_of_no_return {
+            None => self.take_back(world).await,
+            Some(_) => Ok(Outcome(json!({"made": self.what_it_made(world).await?}))),
+        }
+    }
+
+    async fn find(&self, _: &World, _: &Receipt) -> Result<Found, StepError> {
+        Ok(Found::NotDone)
+    }
+
+    async fn undo(&self, _: &World, _: &Receipt, _: Option<&Outcome>) -> Result<Undone, StepError> {
+        Ok(Undone::LeftInPlace)
+    }
+}
