@@ -15,13 +15,17 @@ BUNDLE ?= examples/churn
 DIST_TARGET ?= x86_64-unknown-linux-musl
 DIST_BINARY := target/$(DIST_TARGET)/dist/mlops-deploy
 
-.PHONY: demo test rust python lint conformance bench image dist clean
+# The program, and the Debian package that brings it.
+need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -qq --yes $(2) >/dev/null; } \
+	|| { echo "$(1) is missing: install the package $(2)" >&2; exit 1; }
+
+.PHONY: demo test rust python lint container conformance bench image dist clean
 
 demo: $(VENV)/.uv
 	cargo build --locked
 	target/debug/mlops-deploy rehearse $(BUNDLE)
 
-test: rust lint python
+test: rust lint container python
 
 rust: $(VENV)/.all
 	cargo fmt --check
@@ -37,6 +41,11 @@ lint: $(VENV)/.all
 python: $(VENV)/.all
 	cd examples/churn && python -m pytest -q -p no:cacheprovider
 
+# The image as the runner runs it. MLOPS_DEPLOY_IMAGE names one; otherwise it is made of the debug binary.
+container: $(VENV)/.all
+	cargo build --locked
+	tools/with-docker.sh python -m pytest -q -p no:cacheprovider -rs tests/container
+
 # All cases of the corpus against the stand-in. It lies beside the checkout, not in it.
 conformance: $(VENV)/.uv
 	cargo build --locked
@@ -50,11 +59,13 @@ bench: $(VENV)/.uv
 dist: $(DIST_BINARY)
 
 $(DIST_BINARY): Cargo.lock $(shell find src -name '*.rs')
+	@$(call need,musl-gcc,musl-tools)
 	rustup target add $(DIST_TARGET)
 	cargo build --locked --profile dist --no-default-features --target $(DIST_TARGET)
 
-image: $(DIST_BINARY)
-	tools/image.sh $(DIST_BINARY)
+image: $(DIST_BINARY) $(VENV)/.uv
+	@test -n "$(IMAGE_BASE)" || $(call need,debootstrap,debootstrap)
+	tools/with-docker.sh tools/image.sh $(DIST_BINARY)
 
 $(VENV)/.uv: tools/uv.txt
 	test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
