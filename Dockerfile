@@ -32,9 +32,11 @@ COPY dist/uv /uv
 
 FROM uv-${UV} AS uv
 
-# What an empty image lacks: a place for temporary files, and whom to trust.
+# What an empty image lacks: a place for temporary files, whom to trust, and the name of the post step, which is how
+# the binary knows that it is one.
 FROM ${BASE} AS rootfs
-RUN install -d -m 1777 /rootfs/tmp \
+RUN install -d -m 1777 /rootfs/tmp && install -d /rootfs/usr/local/bin \
+    && ln -s mlops-deploy /rootfs/usr/local/bin/mlops-deploy-settle \
     && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /rootfs/etc/ssl/certs/ca-certificates.crt
 
 FROM scratch AS slim
@@ -44,6 +46,7 @@ COPY --from=binary --chmod=755 /mlops-deploy /usr/local/bin/mlops-deploy
 ENTRYPOINT ["/usr/local/bin/mlops-deploy"]
 
 FROM ${BASE} AS full
+COPY --from=rootfs /rootfs/usr/local/bin/ /usr/local/bin/
 COPY --from=uv --chmod=755 /uv /usr/local/bin/uv
 COPY --from=binary --chmod=755 /mlops-deploy /usr/local/bin/mlops-deploy
 ENTRYPOINT ["/usr/local/bin/mlops-deploy"]

@@ -36,6 +36,9 @@ def image(docker) -> str:
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         tar.add(BINARY, "usr/local/bin/mlops-deploy")
+        settle = tarfile.TarInfo("usr/local/bin/mlops-deploy-settle")
+        settle.type, settle.linkname = tarfile.SYMTYPE, "mlops-deploy"
+        tar.addfile(settle)
         for library in libraries(BINARY):
             tar.add(library.resolve(), str(library).lstrip("/"))
         if CERTIFICATES.exists():
