@@ -5,9 +5,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::tree::{Origin, Tree};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Severity {
     Error,
     Warning,
@@ -25,7 +28,7 @@ impl fmt::Display for Severity {
 }
 
 /// One finding: a sentence, the configuration paths it is about, and the places in files.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Diagnostic {
     pub severity: Severity,
     pub summary: String,

@@ -1,11 +1,13 @@
 //! The nouns: what the other layers talk about. Plain data; std and serde only.
 
 pub mod diagnostic;
+pub mod fact;
 pub mod failure;
 pub mod host;
 pub mod nearest;
 pub mod outcome;
 pub mod path;
+pub mod plan;
 pub mod secret;
 pub mod stage;
 pub mod tree;

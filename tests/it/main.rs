@@ -9,5 +9,6 @@ mod layers;
 mod nowhere;
 mod occasions;
 mod phases;
+mod plans;
 mod saga;
 mod stand_in_front;

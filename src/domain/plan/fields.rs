@@ -1,0 +1,78 @@
+//! Which change of a field makes a thing dearer, stops it, or makes somebody mightier: by the
+//! field's name and its two values, for every kind alike.
+
+use serde_json::Value;
+
+use super::value::last_name;
+use super::{Danger, Risk, Shown};
+
+/// More of these costs more.
+const AMOUNTS: [&str; 9] = [
+    "num_workers",
+    "min_workers",
+    "max_workers",
+    "max_num_workers",
+    "min_num_workers",
+    "max_concurrent_runs",
+    "max_retries",
+    "max_provisioned_throughput",
+    "min_provisioned_throughput",
+];
+
+/// Another of these may cost more.
+const SIZES: [&str; 7] = [
+    "node_type_id",
+    "driver_node_type_id",
+    "cluster_size",
+    "workload_size",
+    "workload_type",
+    "edition",
+    "instance_pool_id",
+];
+
+pub(super) fn of_field(
+    path: &str,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    shown: (&Shown, &Shown),
+) -> Option<Danger> {
+    let name = last_name(path);
+    let text = |v: Option<&Value>| v.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let danger = |risk, sentence: String| Some(Danger { risk, sentence });
+    if AMOUNTS.contains(&name) {
+        let (old, new) = (old.and_then(Value::as_f64), new.and_then(Value::as_f64));
+        return match (old, new) {
+            (Some(old), Some(new)) if new > old => danger(Risk::Cost, format!("`{path}` grows{}", from_to(shown))),
+            _ => None,
+        };
+    }
+    if SIZES.contains(&name) && old.is_some() && new.is_some() {
+        return danger(Risk::Cost, format!("`{path}` changes{}", from_to(shown)));
+    }
+    let on = |v: Option<&Value>| v.and_then(Value::as_bool).unwrap_or(false);
+    match name {
+        "pause_status" if text(new) == "PAUSED" && old.is_some() => {
+            danger(Risk::Outage, "it no longer runs by itself: paused".into())
+        }
+        "pause_status" if text(new) == "UNPAUSED" && text(old) == "PAUSED" => {
+            danger(Risk::Cost, "it begins to run by itself: no longer paused".into())
+        }
+        "continuous" if on(new) && !on(old) => danger(Risk::Cost, "it runs all the time".into()),
+        "photon" if on(new) && !on(old) => danger(Risk::Cost, "Photon is switched on".into()),
+        "scale_to_zero_enabled" if on(old) && !on(new) => danger(Risk::Cost, "it no longer scales to zero".into()),
+        _ if in_run_as(path) => danger(Risk::Privilege, format!("it runs as somebody else{}", from_to(shown))),
+        _ => None,
+    }
+}
+
+fn in_run_as(path: &str) -> bool {
+    path == "run_as" || path.starts_with("run_as.") || path == "run_as_user_name"
+}
+
+fn from_to(shown: (&Shown, &Shown)) -> String {
+    match shown {
+        (Shown::Text(old), Shown::Text(new)) => format!(": {old} -> {new}"),
+        (Shown::Absent, Shown::Text(new)) => format!(": {new}"),
+        _ => String::new(),
+    }
+}
