@@ -36,6 +36,9 @@ enum Command {
     Settle,
     /// Print the effective configuration
     Config(Raw),
+    /// Run the stages on this machine, against stand-ins
+    #[cfg(feature = "rehearsal")]
+    Rehearse(super::rehearse::Rehearse),
 }
 
 pub fn run() -> ExitCode {
@@ -61,6 +64,8 @@ fn dispatch(command: Command) -> ExitCode {
         Command::DeployDev(raw) => stage(Some(Stage::DeployDev), raw),
         Command::Settle => ExitCode::from(70),
         Command::Config(_) => ExitCode::from(70),
+        #[cfg(feature = "rehearsal")]
+        Command::Rehearse(rehearse) => super::rehearse::run(rehearse),
     }
 }
 

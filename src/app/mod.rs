@@ -5,6 +5,8 @@
 
 mod cli;
 mod desk;
+#[cfg(feature = "rehearsal")]
+mod rehearse;
 
 use std::process::ExitCode;
 

@@ -12,3 +12,4 @@ mod phases;
 mod plans;
 mod saga;
 mod stand_in_front;
+mod stand_in_workspace;

@@ -1,0 +1,54 @@
+//! A stand-in workspace on its own: `mlops-deploy rehearse --serve`.
+//!
+//! Every bearer token opens a workspace of its own, so that any client can be pointed at it without an identity provider.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Config, Tasks, Uploads, serve};
+
+#[derive(Debug, clap::Args)]
+pub struct Alone {
+    /// Address to listen on; port 0 lets the system choose
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Run Python tasks for real, or let every task succeed
+    #[arg(long, value_enum, default_value_t = TaskMode::Scripted)]
+    tasks: TaskMode,
+    /// Where environments and runs are kept with `--tasks local`
+    #[arg(long, value_name = "FOLDER")]
+    tasks_folder: Option<PathBuf>,
+    /// Take multipart uploads, as workspaces do since October 2026
+    #[arg(long)]
+    multipart: bool,
+    /// Milliseconds that every answer takes
+    #[arg(long, default_value_t = 0)]
+    latency: u64,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum TaskMode {
+    Scripted,
+    Local,
+}
+
+impl Alone {
+    /// Serves until the process ends.
+    pub async fn run(self) -> io::Result<()> {
+        let mut config = Config::per_token();
+        config.bind = self.listen;
+        config.latency = Duration::from_millis(self.latency);
+        if self.multipart {
+            config.uploads = Uploads::Multipart;
+        }
+        if let TaskMode::Local = self.tasks {
+            let folder = self.tasks_folder.unwrap_or_else(|| std::env::temp_dir().join("mlops-deploy-rehearsal"));
+            config.tasks = Tasks::local(folder, vec![]);
+        }
+        let running = serve(config).await?;
+        println!("{}", running.url());
+        running.forever().await
+    }
+}

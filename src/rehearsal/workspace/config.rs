@@ -1,0 +1,69 @@
+//! What kind of workspace to stand in for.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::identity::Federation;
+use super::tasks::Tasks;
+
+pub struct Config {
+    pub identity: Identity,
+    pub uploads: Uploads,
+    pub leniency: Leniency,
+    pub tasks: Tasks,
+    /// Catalogs that exist from the start, each with the schema `default`.
+    pub catalogs: Vec<String>,
+    /// Waited before every answer: a loopback answers so fast that it hides how many requests a client makes.
+    pub latency: Duration,
+    /// Port 0 lets the system choose.
+    pub bind: SocketAddr,
+}
+
+pub enum Identity {
+    /// Tokens come only from the token endpoint, in exchange for an ID token that a policy trusts.
+    Federated(Federation),
+    /// Every bearer token is a workspace of its own: what a test suite with many parallel cases wants.
+    PerToken,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Uploads {
+    /// `workspace/import` takes `multipart/form-data`, and the older route works too.
+    Multipart,
+    /// A workspace from before that: multipart is refused as a malformed request, clients must fall back.
+    ImportFileOnly,
+}
+
+/// Checks of the real service that a corpus of tiny bundles cannot satisfy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Leniency {
+    /// Parents must exist, tasks must have a type, principals must be known.
+    Strict,
+    /// Any catalog and schema is taken to exist, and so is any principal.
+    Corpus,
+}
+
+impl Config {
+    /// One workspace for everybody whose ID token is trusted.
+    pub fn federated(federation: Federation) -> Self {
+        Self {
+            identity: Identity::Federated(federation),
+            uploads: Uploads::Multipart,
+            leniency: Leniency::Strict,
+            ..Self::per_token()
+        }
+    }
+
+    /// A workspace for each bearer token: `dbapi1...` is a service principal, anything else a user.
+    pub fn per_token() -> Self {
+        Self {
+            identity: Identity::PerToken,
+            uploads: Uploads::ImportFileOnly,
+            leniency: Leniency::Corpus,
+            tasks: Tasks::scripted(),
+            catalogs: vec!["main".into()],
+            latency: Duration::ZERO,
+            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The whole state as one JSON document, for a comparison of before and after.
+//!
+//! `exact` leaves nothing out. `settled` is what remains when two runs did the same thing with other ids and at another
+//! time; a retried deploy must leave the same settled state as one that met no fault.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::store::Store;
+use super::tree::{Tree, What};
+
+pub(crate) fn exact(stores: &HashMap<String, Store>) -> Value {
+    let all: BTreeMap<_, _> = stores.iter().map(|(name, store)| (name.clone(), of_store(store, false))).collect();
+    sorted(&json!(all))
+}
+
+pub(crate) fn settled(stores: &HashMap<String, Store>) -> Value {
+    let all: BTreeMap<_, _> = stores
+        .iter()
+        .map(|(name, store)| {
+            let names = Names::of(store);
+            (name.clone(), names.settle(&of_store(store, true), ""))
+        })
+        .collect();
+    sorted(&json!(all))
+}
+
+fn of_store(store: &Store, settled: bool) -> Value {
+    let tables: BTreeMap<&str, Value> = store
+        .tables()
+        .iter()
+        .filter(|(_, t)| !t.is_empty())
+        .map(|(kind, table)| (*kind, Value::Object(table.iter().map(|(k, v)| (k.clone(), v.clone())).collect())))
+        .collect();
+    let acls: BTreeMap<&String, Vec<String>> = store
+        .acls
+        .iter()
+        .map(|(object, acl)| {
+            let mut entries: Vec<_> = acl.iter().map(|a| format!("{} {} {}", a.kind, a.name, a.level)).collect();
+            entries.sort();
+            (object, entries)
+        })
+        .collect();
+    let mut doc = json!({
+        "files": of_tree(&store.files, settled),
+        "storage": of_tree(&store.storage, settled),
+        "tables": tables,
+        "permissions": acls,
+        "grants": store.grants.iter().filter(|(_, g)| !g.is_empty()).collect::<BTreeMap<_, _>>(),
+    });
+    if !settled {
+        doc["runs"] = store.runs.dump();
+    }
+    doc
+}
+
+fn of_tree(tree: &Tree, settled: bool) -> Value {
+    let mut out = Map::new();
+    for (path, node) in tree.iter() {
+        let mut entry = match &node.what {
+            What::Folder => json!({"type": "DIRECTORY"}),
+            What::File(bytes) => content("FILE", bytes, settled),
+            What::Notebook(bytes, language) => content(&format!("NOTEBOOK {}", language.name()), bytes, settled),
+            What::Elsewhere(kind) => json!({"type": kind}),
+        };
+        entry["object_id"] = json!(node.id);
+        entry["created_at"] = json!(node.created);
+        entry["modified_at"] = json!(node.modified);
+        out.insert(path.to_owned(), entry);
+    }
+    Value::Object(out)
+}
+
+/// JSON documents hold ids and times: a settled dump shows them, so that these can be settled too.
+fn content(kind: &str, bytes: &[u8], settled: bool) -> Value {
+    if settled && let Ok(doc) = serde_json::from_slice::<Value>(bytes) {
+        return json!({"type": kind, "content": doc});
+    }
+    let digest: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+    json!({"type": kind, "size": bytes.len(), "sha256": digest})
+}
+
+/// Which id belongs to what: `<jobs:train>` says more than a number, and is the same in the next run.
+struct Names(BTreeMap<String, String>);
+
+/// Fields that only say when and by whom.
+const VOLATILE: &[&str] = &[
+    "created_at",
+    "created_time",
+    "creation_time",
+    "creation_timestamp",
+    "create_time",
+    "updated_at",
+    "update_time",
+    "last_update_time",
+    "last_updated_timestamp",
+    "last_modified",
+    "modified_at",
+    "object_id",
+    "timestamp",
+    "AcquisitionTime",
+    "ID",
+    "lineage",
+    "id_of_upload",
+    "etag",
+    "serial",
+    "start_time",
+    "latest_updates",
+    "seq",
+];
+
+impl Names {
+    fn of(store: &Store) -> Self {
+        let mut names = BTreeMap::new();
+        for (kind, table) in store.tables() {
+            for (id, doc) in table {
+                let name = doc["settings"]["name"].as_str().or(doc["name"].as_str()).or(doc["display_name"].as_str());
+                let Some(name) = name else { continue };
+                for field in ["", "schema_id", "volume_id", "id", "catalog_id"] {
+                    let value = if field.is_empty() { Some(id.as_str()) } else { doc[field].as_str() };
+                    if let Some(value) = value.filter(|v| looks_like_an_id(v)) {
+                        names.insert(value.to_owned(), format!("<{kind}:{name}>"));
+                    }
+                }
+            }
+        }
+        for (path, node) in store.files.iter() {
+            names.insert(node.id.to_string(), format!("<object:{path}>"));
+        }
+        Self(names)
+    }
+
+    fn settle(&self, value: &Value, field: &str) -> Value {
+        match value {
+            _ if VOLATILE.contains(&field) => Value::Null,
+            Value::Object(map) => Value::Object(map.iter().map(|(k, v)| (self.text(k), self.settle(v, k))).collect()),
+            Value::Array(items) => Value::Array(items.iter().map(|v| self.settle(v, "")).collect()),
+            Value::String(s) => Value::String(self.text(s)),
+            Value::Number(n) => match self.0.get(&n.to_string()) {
+                Some(name) => Value::String(name.clone()),
+                None => value.clone(),
+            },
+            other => other.clone(),
+        }
+    }
+
+    /// Ids also stand inside of texts: `/jobs/123`.
+    fn text(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut word = String::new();
+        for c in text.chars().chain(['\0']) {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                word.push(c);
+                continue;
+            }
+            out.push_str(self.0.get(&word).unwrap_or(&word));
+            word.clear();
+            if c != '\0' {
+                out.push(c);
+            }
+        }
+        out
+    }
+}
+
+fn looks_like_an_id(text: &str) -> bool {
+    text.len() >= 15 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let by_name: BTreeMap<&String, &Value> = map.iter().collect();
+            Value::Object(by_name.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
