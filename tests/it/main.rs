@@ -3,6 +3,7 @@
 
 mod configuration;
 mod dependencies;
+mod github_description;
 mod hygiene;
 mod inputs;
 mod layers;
@@ -12,4 +13,5 @@ mod phases;
 mod plans;
 mod saga;
 mod stand_in_front;
+mod stand_in_github;
 mod stand_in_workspace;

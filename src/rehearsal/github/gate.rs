@@ -11,8 +11,8 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, RawPathParams};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, get, on};
-use serde_json::json;
+use axum::routing::{MethodFilter, get, on, post};
+use serde_json::{Value, json};
 
 use super::access::Grant;
 use super::api::{ENDPOINTS, Endpoint};
@@ -38,8 +38,10 @@ pub(super) fn routes(world: Arc<World>, prefix: &'static str) -> Router {
             router = router.route(&format!("{prefix}{place}{}", endpoint.path), on(filter, answer));
         }
     }
-    let (limits, person, nowhere) = (world.clone(), world.clone(), world);
+    let (limits, person, viewer, nowhere) = (world.clone(), world.clone(), world.clone(), world);
+    let graph = format!("{}/graphql", prefix.trim_end_matches("/v3"));
     router
+        .route(&graph, post(async move |headers: HeaderMap, body: Bytes| graphql(&viewer, &headers, &body)))
         .route(&format!("{prefix}/rate_limit"), get(async move |headers: HeaderMap| rate_limit(&limits, &headers)))
         .route(&format!("{prefix}/user"), get(async move |headers: HeaderMap| user(&person, &headers)))
         .method_not_allowed_fallback(async || Refusal::not_found())
@@ -198,6 +200,24 @@ fn user(world: &World, headers: &HeaderMap) -> Response {
         Ok(grant) if grant.job.is_some() => Refusal::new(403, "Resource not accessible by integration").into_response(),
         Ok(grant) => axum::Json(super::view::user(&state, &grant.login)).into_response(),
     }
+}
+
+/// Only who asks: `GET /user` refuses a job's token, and this is how one learns its own name.
+fn graphql(world: &World, headers: &HeaderMap, body: &[u8]) -> Response {
+    let state = world.lock();
+    let who = match authenticate(&state, headers) {
+        Ok(who) => who,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+    let words: String = asked["query"].as_str().unwrap_or_default().split_whitespace().collect();
+    if words.trim_start_matches("query") != "{viewer{login}}" {
+        let message = "the stand-in GitHub knows no GraphQL query but the viewer's login";
+        return (StatusCode::NOT_IMPLEMENTED, axum::Json(json!({"message": message}))).into_response();
+    }
+    let mut response = axum::Json(json!({"data": {"viewer": {"login": who.login}}})).into_response();
+    decorate(&state, &mut response);
+    response
 }
 
 /// Not GitHub's answer, and not meant to look like it.
