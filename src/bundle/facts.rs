@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::Tree;
+
 /// What the caller asked for, and the process environment it may read.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -21,7 +23,7 @@ pub struct Options {
 }
 
 /// Who deploys: the names and paths of a target follow from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct User {
     pub id: String,
     /// The mail address of a person, the application id of a service principal.
@@ -29,16 +31,48 @@ pub struct User {
     pub display_name: String,
     /// The groups it is a direct member of.
     pub groups: Vec<String>,
+    /// The whole answer of the identity endpoint: references may name any field of it.
+    pub profile: Tree,
+}
+
+impl User {
+    /// Reads the answer of the identity endpoint.
+    pub fn from_profile(profile: Tree) -> Self {
+        let text = |key: &str| profile.text(&[key]).unwrap_or_default().to_owned();
+        let groups = profile.get("groups").and_then(Tree::as_list).unwrap_or_default();
+        Self {
+            id: text("id"),
+            user_name: text("userName"),
+            display_name: text("displayName"),
+            groups: groups.iter().filter_map(|g| g.text(&["display"]).map(str::to_owned)).collect(),
+            profile,
+        }
+    }
+
+    /// Service principals have an application id, a UUID, for a user name.
+    pub fn is_service_principal(&self) -> bool {
+        let dashes = self.user_name.bytes().enumerate().filter(|(_, b)| *b == b'-').map(|(i, _)| i);
+        self.user_name.len() == 36
+            && self.user_name.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+            && dashes.eq([8, 13, 18, 23])
+    }
 }
 
 /// The repository around the bundle, as far as there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Git {
-    /// The work tree's folder relative to the bundle's: `.`, `..`, `../..`.
-    pub worktree: String,
+    /// The bundle's folder as seen from the work tree: `.`, `ml/churn`.
+    pub bundle_path: String,
     pub branch: Option<String>,
     pub commit: Option<String>,
     pub origin_url: Option<String>,
+}
+
+impl Git {
+    /// How many folders the work tree lies above the bundle.
+    pub fn depth(&self) -> usize {
+        self.bundle_path.split('/').filter(|part| !matches!(*part, "" | ".")).count()
+    }
 }
 
 /// What the workspace and the repository say.

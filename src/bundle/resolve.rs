@@ -6,9 +6,12 @@
 //! pass may rely on what an earlier one has checked. What was resolved so far stays, since
 //! `validate` prints it even when it fails.
 
-use crate::bundle::facts::{Facts, Options};
+use crate::bundle::facts::{Facts, Git, Options};
+use crate::bundle::load::{self, Loaded};
 use crate::bundle::source::Source;
-use crate::domain::{Diagnostic, Origin, Severity, Tree};
+use crate::bundle::sync::SyncFile;
+use crate::bundle::{artifacts, early, interpolate, paths, sync, unsupported, variables, workspace};
+use crate::domain::{Diagnostic, Failure, Origin, Severity, Tree};
 
 /// A construct that means something to the official engine and nothing to ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Bundle<'a> {
     pub facts: &'a Facts,
     pub diagnostics: Vec<Diagnostic>,
     pub unsupported: Vec<Unsupported>,
+    /// The folder files are uploaded from, as seen from the bundle: `.`, `..`, `../..`.
+    pub sync_root: String,
 }
 
 impl Bundle<'_> {
@@ -63,19 +68,67 @@ pub struct Resolved {
     pub diagnostics: Vec<Diagnostic>,
     /// Not empty: the embedded engine must not be used for this target.
     pub unsupported: Vec<Unsupported>,
+    /// The folder files are uploaded from, as seen from the bundle.
+    pub sync_root: String,
+    /// How many folders the work tree lies above the bundle; none without a repository.
+    pub git_depth: Option<usize>,
 }
 
 impl Resolved {
+    /// The files to upload.
+    pub fn files(&self, source: &dyn Source) -> Result<Vec<SyncFile>, Failure> {
+        sync::files(&self.config, &self.sync_root, self.git_depth, source)
+    }
+
     pub fn failed(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 }
 
 /// The passes from a loaded target to its resolved configuration.
-pub const PASSES: &[Pass] = &[];
+pub const PASSES: &[Pass] = &[
+    early::engine,
+    early::resources_have_values,
+    early::no_reference_in_auth,
+    early::no_reference_in_name,
+    early::compute_id,
+    unsupported::constructs,
+    sync::relative_to_bundle,
+    workspace::current_user,
+    workspace::git,
+    workspace::folders,
+    workspace::doubled_prefix,
+    variables::flags,
+    variables::assign,
+    interpolate::interpolate,
+    sync::infer_root,
+    paths::relative_to_bundle,
+    // kinds: typing of what references brought, merging of tasks and clusters by key,
+    // defaults, mode, presets, run_as, permissions.
+    paths::expand_pipeline_globs,
+    paths::translate,
+    artifacts::prepare,
+    // kinds: required fields, enums, cluster checks.
+    sync::check,
+];
+
+/// Loads a bundle and resolves one target of it.
+pub fn resolve(source: &dyn Source, options: &Options, facts: &Facts) -> Result<Resolved, Failure> {
+    Ok(resolve_loaded(load::load(source, options)?, source, options, facts))
+}
 
 /// Runs the passes over a loaded target until one reports an error.
-pub fn resolve(mut bundle: Bundle<'_>) -> Resolved {
+pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, facts: &Facts) -> Resolved {
+    let mut bundle = Bundle {
+        config: loaded.config,
+        target: loaded.target,
+        source,
+        options,
+        facts,
+        diagnostics: loaded.diagnostics,
+        unsupported: Vec::new(),
+        sync_root: ".".to_owned(),
+    };
     for pass in PASSES {
         if bundle.failed() {
             break;
@@ -87,5 +140,7 @@ pub fn resolve(mut bundle: Bundle<'_>) -> Resolved {
         config: bundle.config,
         diagnostics: bundle.diagnostics,
         unsupported: bundle.unsupported,
+        sync_root: bundle.sync_root,
+        git_depth: facts.git.as_ref().map(Git::depth),
     }
 }

@@ -75,6 +75,11 @@ impl Path {
         }
     }
 
+    /// The path without its last `steps`.
+    pub fn up(&self, steps: usize) -> Self {
+        Self(self.0[..self.0.len().saturating_sub(steps)].to_vec())
+    }
+
     pub fn starts_with(&self, other: &Path) -> bool {
         self.0.starts_with(&other.0)
     }

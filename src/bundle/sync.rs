@@ -1,0 +1,284 @@
+//! Which local files belong to a deployment.
+//!
+//! The files under `sync.paths`, without what .gitignore keeps out, plus what `sync.include`
+//! brings back, minus what `sync.exclude` takes away. Patterns are those of .gitignore. The
+//! root they are relative to is the bundle's folder, or as far above it as a path leads.
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::bundle::facts::Git;
+use crate::bundle::resolve::Bundle;
+use crate::bundle::source::{EntryKind, Source, clean, join, parent};
+use crate::domain::{Diagnostic, Failure, Node, Origin, Tree};
+
+/// The pass: paths and patterns were relative to the file that names them.
+pub fn relative_to_bundle(bundle: &mut Bundle<'_>) {
+    for key in ["paths", "include", "exclude"] {
+        let list = bundle.config.find_mut(&["sync", key]).and_then(Tree::as_list_mut);
+        for item in list.into_iter().flatten() {
+            let folder = item.origin().map_or(".", |origin| parent(&origin.file)).to_owned();
+            if let Some(text) = item.as_str() {
+                let below = format!("{folder}/{text}");
+                item.node = Node::String(clean(&below));
+            }
+        }
+    }
+    if bundle.config.find(&["sync", "paths"]).is_none_or(Tree::is_null) {
+        bundle.config.set(&["sync", "paths"], vec![Tree::from(".")]);
+    }
+}
+
+/// The pass: a path that leads out of the bundle moves the root up, and everything is then
+/// seen from there.
+pub fn infer_root(bundle: &mut Bundle<'_>) {
+    let ups = |tree: &Tree| tree.as_str().map_or(0, |s| s.split('/').take_while(|p| *p == "..").count());
+    let paths = bundle.config.find(&["sync", "paths"]).and_then(Tree::as_list).unwrap_or_default();
+    let levels = paths.iter().map(ups).max().unwrap_or(0);
+    if levels == 0 {
+        return;
+    }
+    let root: Vec<&str> = bundle.options.root.split('/').filter(|p| !p.is_empty()).collect();
+    let names = root[root.len().saturating_sub(levels)..].join("/");
+    bundle.sync_root = vec![".."; levels].join("/");
+    for key in ["paths", "include", "exclude"] {
+        let list = bundle.config.find_mut(&["sync", key]).and_then(Tree::as_list_mut);
+        for item in list.into_iter().flatten() {
+            if let Some(text) = item.as_str() {
+                item.node = Node::String(join(&names, text));
+            }
+        }
+    }
+    if let Some(git) = &bundle.facts.git {
+        let depth = git.depth();
+        if depth < levels {
+            let at = |up: usize| format!("/{}", root[..root.len().saturating_sub(up)].join("/"));
+            let what = format!("path \"{}\" is not within repository root \"{}\"", at(levels), at(depth));
+            bundle.report(Diagnostic::error(what));
+        }
+    } else {
+        bundle.config.set(&["bundle", "git", "bundle_root_path"], names);
+    }
+}
+
+/// A file to upload.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SyncFile {
+    /// Relative to the sync root; below `workspace.file_path` it lies under the same name.
+    pub path: String,
+    /// Relative to the bundle.
+    pub local: String,
+}
+
+/// The files of a resolved bundle, sorted.
+pub fn files(
+    config: &Tree,
+    sync_root: &str,
+    git_depth: Option<usize>,
+    source: &dyn Source,
+) -> Result<Vec<SyncFile>, Failure> {
+    let walk = Walk::all(config, sync_root, git_depth, source)?;
+    let include = Patterns::of(&texts(config, "include"));
+    let exclude = Patterns::of(&texts(config, "exclude"));
+    let mut files: Vec<SyncFile> = walk
+        .files
+        .into_iter()
+        .filter(|file| (!file.ignored || include.match_file(&file.path)) && !exclude.match_file(&file.path))
+        .map(|file| SyncFile { local: join(sync_root, &file.path), path: file.path })
+        .collect();
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+/// The pass at the end: patterns that find nothing, and a deployment without files.
+pub fn check(bundle: &mut Bundle<'_>) {
+    let depth = bundle.facts.git.as_ref().map(Git::depth);
+    let walk = match Walk::all(&bundle.config, &bundle.sync_root, depth, bundle.source) {
+        Ok(walk) => walk,
+        Err(failure) => {
+            bundle.report(Diagnostic::error(format!("cannot list files: {}", failure.message)));
+            bundle.report(Diagnostic::error(failure.message));
+            return;
+        }
+    };
+    let mut found = Vec::new();
+    for key in ["exclude", "include"] {
+        let list = bundle.config.find(&["sync", key]).and_then(Tree::as_list).unwrap_or_default();
+        for (i, item) in list.iter().enumerate() {
+            let Some(text) = item.as_str() else { continue };
+            let pattern = Patterns::of(&[text.to_owned()]);
+            if !walk.files.iter().any(|file| pattern.match_file(&file.path)) {
+                let what = Diagnostic::warning(format!("Pattern {text} does not match any files"));
+                found.push(what.path(format!("sync.{key}[{i}]")).at_tree(item));
+            }
+        }
+    }
+    let include = Patterns::of(&texts(&bundle.config, "include"));
+    let exclude = Patterns::of(&texts(&bundle.config, "exclude"));
+    let any = walk
+        .files
+        .iter()
+        .any(|file| (!file.ignored || include.match_file(&file.path)) && !exclude.match_file(&file.path));
+    if !any && bundle.config.find(&["sync", "paths"]).and_then(Tree::as_list).is_some_and(|l| !l.is_empty()) {
+        found.push(no_files(bundle.config.find(&["sync", "exclude"])));
+    }
+    bundle.diagnostics.extend(found);
+}
+
+fn no_files(exclude: Option<&Tree>) -> Diagnostic {
+    match exclude.filter(|e| e.as_list().is_some_and(|l| !l.is_empty())) {
+        Some(exclude) => {
+            let what = "There are no files to sync, please check your .gitignore and sync.exclude configuration";
+            let origins: Vec<Origin> = exclude.origins.clone();
+            Diagnostic::warning(what).path("sync.exclude").at(origins)
+        }
+        None => Diagnostic::warning("There are no files to sync, please check your .gitignore"),
+    }
+}
+
+fn texts(config: &Tree, key: &str) -> Vec<String> {
+    let list = config.find(&["sync", key]).and_then(Tree::as_list).unwrap_or_default();
+    list.iter().filter_map(Tree::as_str).map(str::to_owned).collect()
+}
+
+/// Patterns of .gitignore, used to choose instead of to ignore.
+struct Patterns(Gitignore);
+
+impl Patterns {
+    fn of(lines: &[String]) -> Self {
+        let mut builder = GitignoreBuilder::new("");
+        for line in lines {
+            // A pattern that cannot be read finds nothing, as in .gitignore.
+            let _ = builder.add_line(None, line);
+        }
+        Self(builder.build().unwrap_or_else(|_| Gitignore::empty()))
+    }
+
+    /// Whether the file or a folder above it is matched.
+    fn match_file(&self, path: &str) -> bool {
+        !self.0.is_empty() && self.0.matched_path_or_any_parents(path, false).is_ignore()
+    }
+}
+
+struct Found {
+    /// Relative to the sync root.
+    path: String,
+    ignored: bool,
+}
+
+/// A walk over everything under the sync paths, ignored files marked.
+struct Walk<'s> {
+    source: &'s dyn Source,
+    sync_root: &'s str,
+    /// The .gitignore files on the way down, each with the folder it lies in, outermost first.
+    rules: Vec<(String, Gitignore)>,
+    files: Vec<Found>,
+}
+
+impl<'s> Walk<'s> {
+    fn all(
+        config: &Tree,
+        sync_root: &'s str,
+        git_depth: Option<usize>,
+        source: &'s dyn Source,
+    ) -> Result<Self, Failure> {
+        let mut walk = Self { source, sync_root, rules: Vec::new(), files: Vec::new() };
+        let levels = sync_root.split('/').filter(|p| *p == "..").count();
+        // .gitignore files above the sync root count as far up as the work tree goes.
+        for up in (levels + 1..=git_depth.unwrap_or(0)).rev() {
+            walk.rules_of(&vec![".."; up].join("/"))?;
+        }
+        for path in texts(config, "paths") {
+            let local = join(sync_root, &path);
+            match source.stat(&local)? {
+                Some(EntryKind::Folder) => walk.below_root(&path)?,
+                Some(_) => walk.files.push(Found { path, ignored: false }),
+                None => {
+                    let what = format!("stat {path}: no such file or directory");
+                    return Err(Failure::new(crate::domain::Reason::InvalidBundle, what));
+                }
+            }
+        }
+        walk.files.sort_by(|a, b| a.path.cmp(&b.path));
+        walk.files.dedup_by(|a, b| a.path == b.path);
+        Ok(walk)
+    }
+
+    /// Goes down to a sync path, reading the rules on the way, then through all of it.
+    fn below_root(&mut self, path: &str) -> Result<(), Failure> {
+        let before = self.rules.len();
+        let mut folder = ".".to_owned();
+        let mut ignored = false;
+        for part in path.split('/').filter(|p| *p != ".") {
+            self.rules_of(&join(self.sync_root, &folder))?;
+            folder = join(&folder, part);
+            ignored |= self.is_ignored(&folder, true);
+        }
+        self.folder(&folder, ignored)?;
+        self.rules.truncate(before);
+        Ok(())
+    }
+
+    fn folder(&mut self, folder: &str, ignored: bool) -> Result<(), Failure> {
+        let before = self.rules.len();
+        self.rules_of(&join(self.sync_root, folder))?;
+        for entry in self.source.list(&join(self.sync_root, folder))?.unwrap_or_default() {
+            let path = join(folder, &entry.name);
+            let kind = match entry.kind {
+                // A link to a file is a file; a link to a folder is not followed.
+                EntryKind::Other => match self.source.stat(&join(self.sync_root, &path))? {
+                    Some(EntryKind::File) => EntryKind::File,
+                    _ => continue,
+                },
+                kind => kind,
+            };
+            match kind {
+                EntryKind::Folder if [".git", ".databricks"].contains(&entry.name.as_str()) => {}
+                EntryKind::Folder => {
+                    let ignored = ignored || self.is_ignored(&path, true);
+                    self.folder(&path, ignored)?;
+                }
+                _ => {
+                    let ignored = ignored || self.is_ignored(&path, false);
+                    self.files.push(Found { path, ignored });
+                }
+            }
+        }
+        self.rules.truncate(before);
+        Ok(())
+    }
+
+    /// Reads the .gitignore of a folder, relative to the bundle.
+    fn rules_of(&mut self, folder: &str) -> Result<(), Failure> {
+        let Some(bytes) = self.source.read(&join(folder, ".gitignore"))? else { return Ok(()) };
+        let mut builder = GitignoreBuilder::new("");
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            let _ = builder.add_line(None, line);
+        }
+        if let Ok(rules) = builder.build() {
+            self.rules.push((folder.to_owned(), rules));
+        }
+        Ok(())
+    }
+
+    /// The innermost rule that has an opinion decides.
+    fn is_ignored(&self, path: &str, folder: bool) -> bool {
+        let full = join(self.sync_root, path);
+        for (base, rules) in self.rules.iter().rev() {
+            let Some(below) = relative(base, &full) else { continue };
+            let matched = rules.matched(&below, folder);
+            if !matched.is_none() {
+                return matched.is_ignore();
+            }
+        }
+        false
+    }
+}
+
+/// `path` below `base`, both relative to the bundle, `base` on the way to it.
+fn relative(base: &str, path: &str) -> Option<String> {
+    if base == "." {
+        return (!path.starts_with("../")).then(|| path.to_owned());
+    }
+    path.strip_prefix(base)?.strip_prefix('/').map(str::to_owned)
+}

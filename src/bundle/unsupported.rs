@@ -1,0 +1,89 @@
+//! What the official engine knows and this one does not: found, named and refused.
+//!
+//! The list says what is known, not what is unknown: a section, a kind or a setting that
+//! nobody thought of is refused as well. Settings without meaning for a deployment pass.
+
+use crate::bundle::resolve::Bundle;
+use crate::domain::{Node, Path, Tree};
+
+/// Kinds of resource that can be planned and applied.
+pub const KINDS: [&str; 6] = ["jobs", "pipelines", "schemas", "volumes", "registered_models", "experiments"];
+
+/// Sections of a bundle with a meaning here.
+const SECTIONS: [&str; 11] = [
+    "bundle",
+    "include",
+    "workspace",
+    "artifacts",
+    "resources",
+    "sync",
+    "permissions",
+    "presets",
+    "run_as",
+    "variables",
+    "targets",
+];
+
+/// The pass.
+pub fn constructs(bundle: &mut Bundle<'_>) {
+    let config = bundle.config.clone();
+    let mut refuse = |path: &[&str], tree: &Tree| bundle.refuse(Path::of(path), tree);
+    for (section, tree) in config.as_map().into_iter().flatten() {
+        let empty = tree.is_null() || tree.as_map().is_some_and(indexmap::IndexMap::is_empty);
+        if section == "experimental" {
+            experimental(tree, &mut refuse);
+        } else if !SECTIONS.contains(&section.as_str()) && !empty {
+            refuse(&[section], tree);
+        }
+    }
+    for (kind, group) in config.get("resources").and_then(Tree::as_map).into_iter().flatten() {
+        let empty = group.as_map().is_none_or(indexmap::IndexMap::is_empty);
+        if !KINDS.contains(&kind.as_str()) && !empty {
+            refuse(&["resources", kind], group);
+        }
+    }
+    for (name, variable) in config.get("variables").and_then(Tree::as_map).into_iter().flatten() {
+        if let Some(lookup) = variable.get("lookup").filter(|l| !l.is_null()) {
+            refuse(&["variables", name, "lookup"], lookup);
+        }
+    }
+    for (name, artifact) in config.get("artifacts").and_then(Tree::as_map).into_iter().flatten() {
+        if let Some(tree) = artifact.get("dynamic_version").filter(|v| is_set(v)) {
+            refuse(&["artifacts", name, "dynamic_version"], tree);
+        }
+        if let Some(tree) = artifact.get("executable").filter(|v| is_set(v)) {
+            refuse(&["artifacts", name, "executable"], tree);
+        }
+    }
+    for preset in ["source_linked_deployment", "artifacts_dynamic_version"] {
+        if let Some(tree) = config.find(&["presets", preset]).filter(|v| is_set(v)) {
+            refuse(&["presets", preset], tree);
+        }
+    }
+    if let Some(tree) = config.find(&["workspace", "artifact_path"]).filter(|t| in_volume(t)) {
+        refuse(&["workspace", "artifact_path"], tree);
+    }
+}
+
+fn in_volume(tree: &Tree) -> bool {
+    tree.as_str().is_some_and(|path| path.starts_with("/Volumes/"))
+}
+
+fn is_set(tree: &Tree) -> bool {
+    match &tree.node {
+        Node::Null | Node::Bool(false) => false,
+        Node::String(s) => !s.is_empty(),
+        Node::List(l) => !l.is_empty(),
+        Node::Map(m) => !m.is_empty(),
+        _ => true,
+    }
+}
+
+/// Experiments whose meaning is known; everything else there changes what happens.
+fn experimental(tree: &Tree, refuse: &mut impl FnMut(&[&str], &Tree)) {
+    for (key, value) in tree.as_map().into_iter().flatten() {
+        if is_set(value) && key != "skip_name_prefix_for_schema" {
+            refuse(&["experimental", key], value);
+        }
+    }
+}
