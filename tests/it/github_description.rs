@@ -4,6 +4,7 @@
 //! with a word, unless `REQUIRE_GITHUB_DESCRIPTION` is set. A validator that nobody here wrote compares the schemas;
 //! ours are the checks that the description leaves to prose: credentials, lengths, keys and parameters it does not know.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -112,16 +113,28 @@ impl Description {
     fn operation(&self, exchange: &Exchange) -> Result<Operation<'_>, String> {
         let path = described_path(&exchange.path);
         let paths = self.document["paths"].as_object().unwrap();
-        let fits = |template: &str| fill(template, &path).map(|filled| filled.len());
-        // `/issues/comments/{id}` before `/issues/{number}/comments`: the one with fewer variables.
-        let (template, item) = paths
+        // `/issues/comments/{id}` before `/issues/{number}/comments`, and `/commits/{sha}/pulls` before `/commits/{ref}`.
+        let (template, item, filled) = paths
             .iter()
-            .filter(|(template, _)| fits(template).is_some())
-            .min_by_key(|(template, _)| fits(template))
+            .filter_map(|(template, item)| Some((template, item, self.fill(template, item, &path)?)))
+            .min_by_key(|(template, _, filled)| (filled.len(), Reverse(template.split('/').count())))
             .ok_or("no such path; if we mean to call it, add it to tools/github_description.py")?;
-        let filled = fill(template, &path).unwrap_or_default();
         let spec = item.get(exchange.method.to_lowercase()).ok_or(format!("{template} has no such method"))?;
         Ok(Operation { template, filled, path_item: item, spec })
+    }
+
+    /// The variables of a path's template, where the path fits it.
+    fn fill<'a>(&'a self, template: &'a str, item: &'a Value, path: &str) -> Option<Vec<(&'a str, String)>> {
+        // A branch's slashes need no escape in the variables that say so.
+        let operations = item.as_object().into_iter().flat_map(Map::values);
+        let parameters = operations.filter_map(|one| one["parameters"].as_array()).flatten();
+        let spanning: Vec<&str> = parameters
+            .map(|one| self.resolve(one))
+            .filter(|one| one["x-multi-segment"] == true)
+            .filter_map(|one| one["name"].as_str())
+            .collect();
+        let (wanted, given): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+        fill(&wanted, &given, &spanning)
     }
 
     fn parameters(&self, exchange: &Exchange, operation: &Operation<'_>) -> Vec<String> {
@@ -303,22 +316,18 @@ fn described_path(path: &str) -> String {
     }
 }
 
-fn fill<'a>(template: &'a str, path: &str) -> Option<Vec<(&'a str, String)>> {
-    let (wanted, given): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
-    if wanted.len() != given.len() {
-        return None;
-    }
-    let mut filled = Vec::new();
-    for (wanted, given) in wanted.into_iter().zip(given) {
-        match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            Some(name) if !given.is_empty() => {
-                filled.push((name, decoded(given)));
-            }
-            None if wanted == given => {}
-            _ => return None,
-        }
-    }
-    Some(filled)
+fn fill<'a>(wanted: &[&'a str], given: &[&str], spanning: &[&str]) -> Option<Vec<(&'a str, String)>> {
+    let Some((first, rest)) = wanted.split_first() else { return given.is_empty().then(Vec::new) };
+    let Some(name) = first.strip_prefix('{').and_then(|name| name.strip_suffix('}')) else {
+        return (given.first() == Some(first)).then(|| fill(rest, &given[1..], spanning)).flatten();
+    };
+    let most = if spanning.contains(&name) { given.len() } else { given.len().min(1) };
+    (1..=most).find_map(|count| {
+        let mut filled = fill(rest, &given[count..], spanning)?;
+        let text = given[..count].join("/");
+        filled.insert(0, (name, decoded(&text)));
+        (!text.is_empty()).then_some(filled)
+    })
 }
 
 /// A segment of a path, by the decoder of queries: what means something in a query is nothing special here.

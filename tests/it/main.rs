@@ -4,6 +4,7 @@
 mod bundle_validate;
 mod configuration;
 mod dependencies;
+mod github_client;
 mod github_description;
 mod hygiene;
 mod inputs;
@@ -16,3 +17,4 @@ mod saga;
 mod stand_in_front;
 mod stand_in_github;
 mod stand_in_workspace;
+mod stand_ins_together;

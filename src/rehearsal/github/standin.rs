@@ -91,6 +91,11 @@ impl GitHub {
         self.world.lock().urls.issuer.clone()
     }
 
+    /// Where the issuer publishes its keys: here, whatever the issuer is called.
+    pub fn jwks_url(&self) -> String {
+        format!("{}{}/.well-known/jwks", self.server_url(), identity::ISSUER)
+    }
+
     /// The keys that its ID tokens are signed with, for a verifier that does not fetch them.
     pub fn jwks(&self) -> Value {
         keys::jwks()
