@@ -10,9 +10,20 @@ mod rehearse;
 
 use std::process::ExitCode;
 
+use crate::adapters::host::launcher;
+use crate::domain::Class;
+
 pub use desk::Desk;
 
 /// Runs the program and says how it ended.
 pub fn main() -> ExitCode {
+    // Started by ourselves, to become a command of the repository.
+    if let Some(failed) = launcher::run_if_asked(std::env::args_os()) {
+        return failed;
+    }
+    if let Err(error) = launcher::hide_our_process() {
+        eprintln!("mlops-deploy: cannot hide our memory from other processes: {error}");
+        return ExitCode::from(Class::Bug.exit_code());
+    }
     cli::run()
 }

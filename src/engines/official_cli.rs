@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{Diagnostic, Failure, Origin, Reason, Severity};
 use crate::ports::engine::{ActAs, Engine, EnginePlan, ResolvedTarget};
-use crate::ports::process::{Finished, Trust};
+use crate::ports::process::{Finished, Tell, Trust};
 use crate::ports::{Command, Identity, Process, ProcessError, World};
 use crate::saga::{Change, Found, Graph, Nature, Outcome, Outcomes, Receipt, Registry, Spec, StepError, Undone};
 use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
@@ -167,7 +167,7 @@ impl Engine for OfficialCli {
     }
 
     /// The command builds when it plans and when it deploys.
-    async fn build(&self, _: &str, _: &dyn Process, _: &(dyn Fn(&str) + Send + Sync)) -> Result<(), Failure> {
+    async fn build(&self, _: &str, _: &dyn Process, _: Tell<'_>) -> Result<(), Failure> {
         Ok(())
     }
 

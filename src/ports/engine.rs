@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::process::Process;
+use super::process::{Process, Tell};
 use super::world::World;
 use crate::domain::{Diagnostic, Failure, Origin};
 use crate::saga::{Graph, Registry};
@@ -84,12 +84,7 @@ pub trait Engine: Send + Sync {
 
     /// Builds the target's artifacts. A project's commands are not trusted: this comes before
     /// any token is minted. `line` sees what they print.
-    async fn build(
-        &self,
-        target: &str,
-        process: &dyn Process,
-        line: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<(), Failure>;
+    async fn build(&self, target: &str, process: &dyn Process, line: Tell<'_>) -> Result<(), Failure>;
 
     /// Only reads. `act_as` plans in another principal's name.
     async fn plan(&self, target: &str, world: &World, act_as: Option<&ActAs>) -> Result<EnginePlan, Failure>;

@@ -90,8 +90,12 @@ impl std::error::Error for ProcessError {
     }
 }
 
+/// Hears a line. A name of its own, because `async_trait` would tie the line's lifetime to the
+/// call's, and no implementation could tell a line that it has just read.
+pub type Tell<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
 #[async_trait]
 pub trait Process: Send + Sync {
     /// Runs to the end. `line` sees the output as it comes, stdout and stderr together.
-    async fn run(&self, command: Command, line: &(dyn Fn(&str) + Send + Sync)) -> Result<Finished, ProcessError>;
+    async fn run(&self, command: Command, line: Tell<'_>) -> Result<Finished, ProcessError>;
 }

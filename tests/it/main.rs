@@ -14,6 +14,7 @@ mod occasions;
 mod phases;
 mod plans;
 mod saga;
+mod sandbox;
 mod stand_in_front;
 mod stand_in_github;
 mod stand_in_workspace;

@@ -61,7 +61,7 @@ impl Files for Nowhere {
 
 #[async_trait]
 impl Process for Nowhere {
-    async fn run(&self, command: Command, _: &(dyn Fn(&str) + Send + Sync)) -> Result<Finished, ProcessError> {
+    async fn run(&self, command: Command, _: process::Tell<'_>) -> Result<Finished, ProcessError> {
         panic!("run {}", command.program)
     }
 }
