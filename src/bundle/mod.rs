@@ -1,6 +1,8 @@
 //! The bundle engine: bytes and facts in, documents out. Pure; no async, no ports.
 
 pub mod artifacts;
+pub mod classify;
+pub mod diff;
 pub mod document;
 pub mod early;
 pub mod facts;
@@ -10,6 +12,7 @@ pub mod interpolate;
 pub mod json;
 pub mod kinds;
 pub mod load;
+pub mod lookup;
 pub mod merge;
 pub mod names;
 pub mod node;
@@ -17,6 +20,10 @@ pub mod notebook;
 pub mod path_fields;
 pub mod paths;
 pub mod reference;
+pub mod plan;
+pub mod planner;
+pub mod references;
+pub mod requests;
 pub mod resolve;
 pub mod scalars;
 pub mod settings;
@@ -26,6 +33,9 @@ pub mod target;
 pub mod unsupported;
 pub mod variables;
 pub mod workspace;
+pub mod state;
+pub mod typed;
+pub mod wanted;
 pub mod yaml;
 
 pub use facts::{Facts, Git, Options, User};

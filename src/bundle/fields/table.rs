@@ -33,6 +33,20 @@ impl Type {
         }
     }
 
+    /// The word messages use.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Type::String | Type::Enum(_) => "string",
+            Type::Int => "int",
+            Type::Float => "float64",
+            Type::Bool => "bool",
+            Type::Any => "any",
+            Type::Message(_) => "struct",
+            Type::List(_) => "slice",
+            Type::Map(_) => "map",
+        }
+    }
+
     /// The type of what lies in a list or mapping.
     pub fn item(&self) -> Option<&Type> {
         match self {
@@ -119,7 +133,12 @@ impl Tables {
     }
 
     fn close(&mut self, open: Option<(&'static str, Vec<Field>)>) {
-        let Some((name, fields)) = open else { return };
+        let Some((name, mut fields)) = open else { return };
+        // What is saved has its fields in the order of the table: by name, but for two lists.
+        if !fields.iter().any(|field| field.name == "__embed__") && !name.ends_with("Permission") {
+            fields.sort_by_key(|field| field.name);
+            fields.dedup_by_key(|field| field.name);
+        }
         let by_name = fields.iter().enumerate().map(|(at, field)| (field.name, at)).collect();
         self.messages.insert(name, Message { name, fields, by_name });
     }

@@ -2,7 +2,7 @@
 //! because MLflow adds its own.
 
 use super::rules::{backend_default, ignore, recreate};
-use super::{Api, Child, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, permissions};
+use super::{Api, Child, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, permissions};
 
 pub static KIND: Kind = Kind {
     name: "experiments",
@@ -25,6 +25,15 @@ pub static KIND: Kind = Kind {
             path: "/api/2.0/mlflow/experiments/create",
             query: &[],
             body: &[Part::State],
+        },
+        find: Find::ByName {
+            route: Route {
+                method: Method::Get,
+                path: "/api/2.0/mlflow/experiments/get-by-name",
+                query: &[("experiment_name", "{name}")],
+                body: &[],
+            },
+            id: "experiment.experiment_id",
         },
         id: Id::Reply("experiment_id"),
         read: Route {

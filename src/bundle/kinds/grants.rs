@@ -3,7 +3,7 @@
 //! Sent as changes: each principal gets its list and loses everything else, and a principal
 //! that is no longer written loses everything. There is no delete.
 
-use super::{Api, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
+use super::{Api, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
 
 pub static KIND: Kind = Kind {
     name: "grants",
@@ -21,13 +21,9 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::GrantChanges],
         },
+        find: Find::Again,
         id: Id::State("{securable_type}/{full_name}"),
-        read: Route {
-            method: Method::Get,
-            path: "/api/2.1/unity-catalog/permissions/{id}",
-            query: &[("max_results", "0")],
-            body: &[],
-        },
+        read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/permissions/{id}", query: &[], body: &[] },
         lift: &[Lift::PrivilegeAssignments],
         list: None,
         update: Some(Route {

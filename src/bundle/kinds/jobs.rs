@@ -3,7 +3,7 @@
 //! An update is a `reset` with the whole settings: what is not in the configuration goes.
 
 use super::rules::{backend_default, backend_default_is, ignore_remote};
-use super::{Api, Child, Default, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, Rule, permissions};
+use super::{Api, Child, Default, Find, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, Rule, permissions};
 
 pub static KIND: Kind = Kind {
     name: "jobs",
@@ -22,6 +22,16 @@ pub static KIND: Kind = Kind {
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.2/jobs/create", query: &[], body: &[Part::State] },
+        find: Find::ByList {
+            list: List {
+                path: "/api/2.2/jobs/list",
+                query: &[("name", "{name}")],
+                items: "jobs",
+                id: "job_id",
+                page: ("page_token", "next_page_token"),
+            },
+            matches: ("settings.deployment.metadata_file_path", "deployment.metadata_file_path"),
+        },
         id: Id::Reply("job_id"),
         read: Route { method: Method::Get, path: "/api/2.2/jobs/get", query: &[("job_id", "{id}")], body: &[] },
         lift: &[

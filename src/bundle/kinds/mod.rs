@@ -60,8 +60,8 @@ pub struct Kind {
     pub defaults: &'static [(&'static str, Default)],
     /// What cannot be brought back when the resource is deleted or recreated.
     pub loses: Loses,
-    /// The confirmation asked before a delete or recreate; `None` where nobody is asked.
-    pub destroys: Option<&'static str>,
+    /// The warning before a delete or recreate; `None` where nobody is asked.
+    pub destroys: Option<Destroys>,
     /// Path of the page in the workspace; `{id}` is the id, `{name}` a field of the configuration.
     pub page: Option<&'static str>,
 }
@@ -84,6 +84,8 @@ pub struct Child {
 #[derive(Debug)]
 pub struct Api {
     pub create: Route,
+    /// How a create whose reply was lost is looked for.
+    pub find: Find,
     /// Where in the answer of `create` (or of a rename) the new id lies, as a dotted path.
     pub id: Id,
     pub read: Route,
@@ -147,6 +149,20 @@ pub enum Part {
     AccessControlList,
     /// The list of a grants node as changes: who gets what, and who loses everything.
     GrantChanges,
+}
+
+/// Where something that may have been created is looked for.
+#[derive(Debug)]
+pub enum Find {
+    /// There is one of that name or none: a read by this id, made from the state.
+    ById(&'static str),
+    /// There is one of that name or none, found by a request of its own.
+    ByName { route: Route, id: &'static str },
+    /// Many may have the name: list them, and take those whose `matches.0` in the answer is
+    /// the state's `matches.1`; the list answers without it, so each candidate is read.
+    ByList { list: List, matches: (&'static str, &'static str) },
+    /// Sending it again does no harm.
+    Again,
 }
 
 #[derive(Debug)]
@@ -234,6 +250,15 @@ pub enum Default {
     Flag(&'static str, bool),
     /// The resource's `deployment`: `BUNDLE` and the path of `metadata.json`.
     Deployment,
+}
+
+/// What a person reads before data is deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct Destroys {
+    /// Which kind is named first by a deployment.
+    pub rank: u8,
+    pub deploy: &'static str,
+    pub destroy: &'static str,
 }
 
 /// What is gone for good after a delete, even when the same thing is made again.

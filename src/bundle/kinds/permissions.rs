@@ -3,7 +3,7 @@
 //! The list is put whole: entries that are not written go. There is no delete: when the list
 //! or its parent goes, the node is forgotten.
 
-use super::{Api, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
+use super::{Api, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
 
 pub static KIND: Kind = Kind {
     name: "permissions",
@@ -21,6 +21,7 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::AccessControlList],
         },
+        find: Find::Again,
         id: Id::State("{object_id}"),
         read: Route { method: Method::Get, path: "/api/2.0/permissions{id}", query: &[], body: &[] },
         lift: &[Lift::AccessControlList],

@@ -1,7 +1,9 @@
 //! Pipelines: `/api/2.0/pipelines`.
 
 use super::rules::{backend_default, ignore_remote, recreate};
-use super::{Api, Child, Default, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, permissions};
+use super::{
+    Api, Child, Default, Destroys, Find, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, permissions,
+};
 
 pub static KIND: Kind = Kind {
     name: "pipelines",
@@ -20,6 +22,16 @@ pub static KIND: Kind = Kind {
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.0/pipelines", query: &[], body: &[Part::State] },
+        find: Find::ByList {
+            list: List {
+                path: "/api/2.0/pipelines",
+                query: &[("filter", "name LIKE '{name}'")],
+                items: "statuses",
+                id: "pipeline_id",
+                page: ("page_token", "next_page_token"),
+            },
+            matches: ("spec.deployment.metadata_file_path", "deployment.metadata_file_path"),
+        },
         id: Id::Reply("pipeline_id"),
         read: Route { method: Method::Get, path: "/api/2.0/pipelines/{id}", query: &[], body: &[] },
         lift: &[Lift::Object("spec"), Lift::All],
@@ -57,6 +69,15 @@ pub static KIND: Kind = Kind {
         ("channel", Default::Text("CURRENT")),
     ],
     loses: Loses { identity: true, data: "its tables and checkpoints, unless they are kept elsewhere" },
-    destroys: Some("pipelines"),
+    destroys: Some(Destroys {
+        rank: 2,
+        deploy: "This action will result in the deletion or recreation of the following Lakeflow Spark Declarative \
+                 Pipelines along with the\nStreaming Tables (STs) and Materialized Views (MVs) managed by them. \
+                 Recreating the pipelines will\nrestore the defined STs and MVs through full refresh. Note that \
+                 recreation is necessary when pipeline\nproperties such as the 'catalog' or 'storage' are changed:",
+        destroy: "This action will result in the deletion of the following Lakeflow Spark Declarative Pipelines \
+                  along with the\nStreaming Tables (STs) and Materialized Views (MVs) managed by them. Set \
+                  'cascade_on_destroy: false' on a pipeline to retain datasets on pipeline deletion:",
+    }),
     page: Some("pipelines/{id}"),
 };

@@ -4,7 +4,7 @@
 //! deployment.
 
 use super::rules::{backend_default, ignore_remote, recreate};
-use super::{Api, Child, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, grants};
+use super::{Api, Child, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, grants};
 
 pub static KIND: Kind = Kind {
     name: "registered_models",
@@ -23,6 +23,7 @@ pub static KIND: Kind = Kind {
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.1/unity-catalog/models", query: &[], body: &[Part::State] },
+        find: Find::ById("{catalog_name}.{schema_name}.{name}"),
         id: Id::Reply("full_name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/models/{id}", query: &[], body: &[] },
         lift: &[Lift::All],

@@ -1,7 +1,7 @@
 //! Schemas of Unity Catalog. A schema's id is its full name, so a new name is a new schema.
 
 use super::rules::recreate;
-use super::{Api, Child, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, grants};
+use super::{Api, Child, Destroys, Find, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, grants};
 
 pub static KIND: Kind = Kind {
     name: "schemas",
@@ -25,6 +25,7 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
+        find: Find::ById("{catalog_name}.{name}"),
         id: Id::Reply("full_name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/schemas/{id}", query: &[], body: &[] },
         lift: &[Lift::All],
@@ -53,6 +54,12 @@ pub static KIND: Kind = Kind {
     keyed: &[],
     defaults: &[],
     loses: Loses { identity: false, data: "everything in the schema: tables, volumes, models, grants" },
-    destroys: Some("schemas"),
+    destroys: Some(Destroys {
+        rank: 1,
+        deploy: "This action will result in the deletion or recreation of the following UC schemas. Any underlying \
+                 data may be lost:",
+        destroy: "This action will result in the deletion of the following UC schemas. Any underlying data may be \
+                  lost:",
+    }),
     page: Some("explore/data/{id}"),
 };

@@ -1,7 +1,7 @@
 //! Volumes of Unity Catalog. A new name is a rename: the files stay, the id changes.
 
 use super::rules::{backend_default, recreate, update_id};
-use super::{Api, Child, Default, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, grants};
+use super::{Api, Child, Default, Destroys, Find, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, grants};
 
 pub static KIND: Kind = Kind {
     name: "volumes",
@@ -25,6 +25,7 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
+        find: Find::ById("{catalog_name}.{schema_name}.{name}"),
         id: Id::Reply("full_name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/volumes/{id}", query: &[], body: &[] },
         lift: &[Lift::All],
@@ -65,6 +66,16 @@ pub static KIND: Kind = Kind {
     keyed: &[],
     defaults: &[("volume_type", Default::Text("MANAGED"))],
     loses: Loses { identity: false, data: "the files in a managed volume" },
-    destroys: Some("volumes"),
+    destroys: Some(Destroys {
+        rank: 3,
+        deploy: "This action will result in the deletion or recreation of the following volumes.\nFor managed \
+                 volumes, the files stored in the volume are also deleted from your\ncloud tenant within 30 days. \
+                 For external volumes, the metadata about the volume\nis removed from the catalog, but the \
+                 underlying files are not deleted:",
+        destroy: "This action will result in the deletion of the following volumes.\nFor managed volumes, the files \
+                  stored in the volume are also deleted from your\ncloud tenant within 30 days. For external \
+                  volumes, the metadata about the volume\nis removed from the catalog, but the underlying files \
+                  are not deleted:",
+    }),
     page: Some("explore/data/volumes/{id}"),
 };

@@ -1,0 +1,266 @@
+//! Requests as data: what to ask about a node, what to send, and what the answers mean.
+//!
+//! The kinds' tables say how; nothing here knows a kind by name.
+
+use serde_json::{Map, Value};
+
+use crate::bundle::kinds::{Id, Kind, Lift, List, Method, Part, Route};
+use crate::bundle::typed;
+
+/// A request to the workspace. The path begins with a slash and is escaped where an id or a
+/// name stands in it; the values of the query are not escaped yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub method: Method,
+    pub path: String,
+    pub query: Vec<(String, String)>,
+    pub body: Option<Value>,
+}
+
+/// The question what a node of the state is now. An answer 404 means that it is gone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    pub node: String,
+    pub request: Request,
+}
+
+/// The read of one node by its id.
+pub fn read(node: &str, kind: &Kind, id: &str) -> Read {
+    Read { node: node.to_owned(), request: request(&kind.api.read, id, &Value::Null) }
+}
+
+/// The request for the next page of a read's answer, when it has one: the lists of a very
+/// long job come in parts.
+pub fn next_page(read: &Read, answer: &Value) -> Option<Request> {
+    let token = answer.get("next_page_token")?.as_str().filter(|token| !token.is_empty())?;
+    let mut request = read.request.clone();
+    request.query.push(("page_token".to_owned(), token.to_owned()));
+    Some(request)
+}
+
+/// Joins a further page to an answer: lists grow, everything else stays as first said.
+pub fn add_page(answer: &mut Value, page: &Value) {
+    if let (Value::Object(answer), Value::Object(page)) = (&mut *answer, page) {
+        answer.shift_remove("next_page_token");
+        if let Some(token) = page.get("next_page_token") {
+            answer.insert("next_page_token".to_owned(), token.clone());
+        }
+    }
+    join(answer, page);
+}
+
+fn join(answer: &mut Value, page: &Value) {
+    let (Value::Object(answer), Value::Object(page)) = (answer, page) else { return };
+    for (key, value) in page {
+        match (answer.get_mut(key), value) {
+            (Some(Value::Array(list)), Value::Array(more)) => list.extend(more.iter().cloned()),
+            (Some(inner @ Value::Object(_)), Value::Object(_)) => join(inner, value),
+            (None, Value::Array(_)) => {
+                answer.insert(key.clone(), value.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The pages of a list of all resources of a kind; the first when there is no token yet.
+pub fn list_page(list: &List, state: &Value, token: Option<&str>) -> Request {
+    let route = Route { method: Method::Get, path: list.path, query: &[], body: &[] };
+    let mut request = request(&route, "", state);
+    request.query = list.query.iter().map(|(k, v)| ((*k).to_owned(), fill(v, "", state, false))).collect();
+    if let Some(token) = token {
+        request.query.push((list.page.0.to_owned(), token.to_owned()));
+    }
+    request
+}
+
+/// The resources of a list's answer by id, and the token of the next page.
+pub fn list_items(list: &List, answer: &Value) -> (Vec<(String, Value)>, Option<String>) {
+    let items = answer.get(list.items).and_then(Value::as_array).into_iter().flatten();
+    let found = items.filter_map(|item| Some((id_text(item.get(list.id)?)?, item.clone()))).collect();
+    let token = answer.get(list.page.1).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+    (found, token)
+}
+
+/// Fills a route's holes from the id and the state.
+pub fn request(route: &Route, id: &str, state: &Value) -> Request {
+    let query = route.query.iter().filter_map(|(name, template)| {
+        let value = fill(template, id, state, false);
+        (!value.is_empty()).then(|| ((*name).to_owned(), value))
+    });
+    Request {
+        method: route.method,
+        path: fill(route.path, id, state, true),
+        query: query.collect(),
+        body: (!route.body.is_empty()).then(|| body(route.body, id, state)),
+    }
+}
+
+fn body(parts: &[Part], id: &str, state: &Value) -> Value {
+    let mut out = Map::new();
+    for part in parts {
+        match part {
+            Part::State => return state.clone(),
+            Part::StateAs(name) => insert(&mut out, name, Some(state.clone())),
+            Part::Field(name) => insert(&mut out, name, state.get(*name).cloned()),
+            Part::FieldAs(from, to) => insert(&mut out, to, state.get(*from).cloned()),
+            Part::Id(name) => insert(&mut out, name, Some(id.into())),
+            Part::IdNumber(name) => insert(&mut out, name, id.parse::<i64>().ok().map(Value::from)),
+            Part::Fixed(name, value) => insert(&mut out, name, Some((*value).into())),
+            Part::AccessControlList => insert(&mut out, "access_control_list", Some(access_control_list(state))),
+            Part::GrantChanges => insert(&mut out, "changes", Some(grant_changes(state, None))),
+        }
+    }
+    Value::Object(out)
+}
+
+fn insert(out: &mut Map<String, Value>, name: &str, value: Option<Value>) {
+    if let Some(value) = value.filter(|v| !v.is_null()) {
+        out.insert(name.to_owned(), value);
+    }
+}
+
+/// `{id}` and `{field}` in a template; escaped for a path where asked.
+pub(super) fn fill(template: &str, id: &str, state: &Value, escape: bool) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((hole, after)) = after.split_once('}') else {
+            rest = after;
+            break;
+        };
+        let value = match hole {
+            "id" => id.to_owned(),
+            field => state.get(field).and_then(typed::scalar_text).unwrap_or_default(),
+        };
+        if escape {
+            out.push_str(&escaped(&value))
+        } else {
+            out.push_str(&value)
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A value inside a path. Slashes stay: ids of permissions and grants are paths themselves.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => out.push(byte as char),
+            b'-' | b'_' | b'.' | b'~' | b'/' | b'@' | b':' | b'$' | b'&' | b'+' | b'=' => out.push(byte as char),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// The id that an answer gives, or that the state makes.
+pub fn id(kind: &Kind, state: &Value, answer: &Value) -> Option<String> {
+    match kind.api.id {
+        Id::Reply(path) => id_text(path.split('.').try_fold(answer, |value, key| value.get(key))?),
+        Id::State(template) => Some(fill(template, "", state, false)),
+    }
+}
+
+fn id_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(s) if !s.is_empty() => Some(s.clone()),
+        Value::Number(n) => Some(n.to_string()),
+        _ => None,
+    }
+}
+
+/// The remote state that an answer to a read means.
+pub fn remote(kind: &Kind, id: &str, answer: &Value) -> Value {
+    let mut out = Map::new();
+    for lift in kind.api.lift {
+        match lift {
+            Lift::All => extend(&mut out, Some(answer)),
+            Lift::Object(name) => extend(&mut out, answer.get(*name)),
+            Lift::Field(name) => insert(&mut out, name, answer.get(*name).cloned()),
+            Lift::FieldAs(from, to) => insert(&mut out, to, answer.get(*from).cloned()),
+            Lift::AccessControlList => {
+                out.insert("object_id".into(), id.into());
+                out.insert("__embed__".into(), permissions(answer));
+            }
+            Lift::PrivilegeAssignments => {
+                let (securable, name) = id.split_once('/').unwrap_or(("", id));
+                out.insert("securable_type".into(), securable.into());
+                out.insert("full_name".into(), name.into());
+                insert(&mut out, "__embed__", answer.get("privilege_assignments").cloned());
+            }
+        }
+    }
+    typed::received(&Value::Object(out), kind.remote)
+}
+
+fn extend(out: &mut Map<String, Value>, from: Option<&Value>) {
+    for (key, value) in from.and_then(Value::as_object).into_iter().flatten() {
+        out.insert(key.clone(), value.clone());
+    }
+}
+
+const PRINCIPALS: [&str; 3] = ["user_name", "service_principal_name", "group_name"];
+
+/// What the permissions API answers, as a list of levels; inherited ones are not ours.
+fn permissions(answer: &Value) -> Value {
+    let mut out = Vec::new();
+    for entry in answer.get("access_control_list").and_then(Value::as_array).into_iter().flatten() {
+        for permission in entry.get("all_permissions").and_then(Value::as_array).into_iter().flatten() {
+            if permission.get("inherited").and_then(Value::as_bool) == Some(true) {
+                continue;
+            }
+            let mut one = Map::new();
+            insert(&mut one, "level", permission.get("permission_level").cloned());
+            for principal in PRINCIPALS {
+                insert(&mut one, principal, entry.get(principal).cloned());
+            }
+            out.push(Value::Object(one));
+        }
+    }
+    Value::Array(out)
+}
+
+fn access_control_list(state: &Value) -> Value {
+    let entries = state.get("__embed__").and_then(Value::as_array).into_iter().flatten();
+    Value::Array(
+        entries
+            .map(|entry| {
+                let mut one = Map::new();
+                for principal in PRINCIPALS {
+                    insert(&mut one, principal, entry.get(principal).cloned());
+                }
+                insert(&mut one, "permission_level", entry.get("level").cloned());
+                Value::Object(one)
+            })
+            .collect(),
+    )
+}
+
+/// Each principal gets its privileges and loses all others; who had some before and is not
+/// written any more loses everything.
+pub(super) fn grant_changes(state: &Value, before: Option<&Value>) -> Value {
+    let entries = |state: &Value| state.get("__embed__").and_then(Value::as_array).cloned().unwrap_or_default();
+    let principal = |entry: &Value| entry.get("principal").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let wanted = entries(state);
+    let mut out: Vec<Value> = Vec::new();
+    for entry in &wanted {
+        let mut one = Map::new();
+        insert(&mut one, "add", entry.get("privileges").cloned());
+        one.insert("principal".into(), principal(entry).into());
+        one.insert("remove".into(), Value::Array(vec!["ALL_PRIVILEGES".into()]));
+        out.push(Value::Object(one));
+    }
+    let gone = before.map(entries).unwrap_or_default();
+    for entry in gone.iter().filter(|old| !wanted.iter().any(|new| principal(new) == principal(old))) {
+        let mut one = Map::new();
+        one.insert("principal".into(), principal(entry).into());
+        one.insert("remove".into(), Value::Array(vec!["ALL_PRIVILEGES".into()]));
+        out.push(Value::Object(one));
+    }
+    Value::Array(out)
+}
