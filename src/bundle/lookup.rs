@@ -75,7 +75,7 @@ pub fn after(planned: &Planned, id: &str, value: &Value, remote: Option<&Value>,
 }
 
 fn is_id(steps: &[Step]) -> bool {
-    matches!(steps, [Step::Key(key)] if key == "id")
+    matches!(steps, [Step::Key(key)] if &**key == "id")
 }
 
 fn find(kind: &Kind, planned: &Planned, steps: &[Step], remote: Option<&Value>) -> Known {
@@ -130,7 +130,7 @@ fn get<'v>(value: &'v Value, steps: &[Step], embedded: bool) -> Option<&'v Value
 
 fn step_into<'v>(value: &'v Value, step: &Step) -> Option<&'v Value> {
     match step {
-        Step::Key(key) => value.get(key),
+        Step::Key(key) => value.get(&**key),
         Step::Index(at) => value.get(*at),
     }
 }

@@ -4,12 +4,8 @@
 //! bundle itself knows are resolved long before. A text that only resembles a reference
 //! stays text, as in the official command.
 
-/// One step of a reference's path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    Key(String),
-    Index(usize),
-}
+use crate::bundle::reference;
+pub use crate::domain::path::Step;
 
 /// One reference in a text, and where in the text it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +30,11 @@ impl Reference {
         let [Step::Key(root), Step::Key(kind), Step::Key(key), rest @ ..] = self.steps.as_slice() else {
             return (String::new(), &[]);
         };
-        if root != "resources" {
+        if &**root != "resources" {
             return (String::new(), &[]);
         }
         match rest {
-            [Step::Key(child), below @ ..] if child == "permissions" || child == "grants" => {
+            [Step::Key(child), below @ ..] if matches!(&**child, "permissions" | "grants") => {
                 (format!("resources.{kind}.{key}.{child}"), below)
             }
             _ => (format!("resources.{kind}.{key}"), rest),
@@ -48,52 +44,8 @@ impl Reference {
 
 /// The references in a text, in order.
 pub fn scan(text: &str) -> Vec<Reference> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(at) = text[from..].find("${") {
-        let start = from + at;
-        match parse(&text[start + 2..]) {
-            Some((steps, length)) => {
-                let end = start + 2 + length;
-                found.push(Reference { start, end, steps });
-                from = end;
-            }
-            None => from = start + 2,
-        }
-    }
-    found
-}
-
-/// The steps up to the closing brace, and how many bytes they and the brace take.
-fn parse(text: &str) -> Option<(Vec<Step>, usize)> {
-    let bytes = text.as_bytes();
-    let mut steps = Vec::new();
-    let mut at = 0;
-    loop {
-        let start = at;
-        while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b'-')) {
-            at += 1;
-        }
-        let word = &text[start..at];
-        if !word.starts_with(|c: char| c.is_ascii_alphabetic()) || word.ends_with(['_', '-']) {
-            return None;
-        }
-        steps.push(Step::Key(word.to_owned()));
-        while bytes.get(at) == Some(&b'[') {
-            let close = at + text[at..].find(']')?;
-            let digits = &text[at + 1..close];
-            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-                return None;
-            }
-            steps.push(Step::Index(digits.parse().ok()?));
-            at = close + 1;
-        }
-        match bytes.get(at) {
-            Some(b'.') => at += 1,
-            Some(b'}') => return Some((steps, at + 1)),
-            _ => return None,
-        }
-    }
+    let found = reference::all(text).into_iter();
+    found.map(|r| Reference { start: r.range.start, end: r.range.end, steps: r.path().steps().to_vec() }).collect()
 }
 
 /// The path as messages write it.

@@ -46,7 +46,7 @@ pub fn fill(target: &mut Value, blank: &Blank, value: &Value) -> Result<(), Stri
     for step in &blank.steps {
         at = match step {
             Step::Key(key) => match at {
-                Value::Object(map) => map.entry(key.clone()).or_insert(Value::Null),
+                Value::Object(map) => map.entry(key.to_string()).or_insert(Value::Null),
                 _ => return Err(format!("cannot update {}: its parent is not there", blank.path)),
             },
             Step::Index(index) => match at.get_mut(*index) {
@@ -123,8 +123,8 @@ impl Desired {
                 }
                 continue;
             };
-            let value = self
-                .below(Step::Key(field.name.to_owned()), path, |desired, path| desired.value(value, &field.kind, path));
+            let value =
+                self.below(Step::Key(field.name.into()), path, |desired, path| desired.value(value, &field.kind, path));
             if let Some(value) = value {
                 out.insert(field.name.to_owned(), value);
             } else if field.required {
@@ -154,7 +154,7 @@ impl Desired {
                 let mut out = Map::new();
                 for (key, value) in sorted {
                     // An entry of a mapping is there even when its text is empty.
-                    let step = Step::Key(key.clone());
+                    let step = Step::Key(key.as_str().into());
                     let value = self.below(step, path, |desired, path| desired.value(value, item, path));
                     out.insert(key.clone(), value.unwrap_or_else(|| zero(item)));
                 }

@@ -88,7 +88,7 @@ fn child_node(parent: &str, child: &'static Child, list: &Tree) -> Option<Wanted
             map.insert((*field).to_owned(), "".into());
             blanks.push(Blank {
                 path: (*field).to_owned(),
-                steps: vec![Step::Key((*field).to_owned())],
+                steps: vec![Step::Key((*field).into())],
                 kind: Type::String,
                 text: template.replace("{id}", &id),
             });
@@ -103,7 +103,7 @@ fn child_node(parent: &str, child: &'static Child, list: &Tree) -> Option<Wanted
     }
     map.insert("__embed__".to_owned(), entries);
     blanks.extend(inner.into_iter().map(|mut blank| {
-        blank.steps.insert(0, Step::Key("__embed__".to_owned()));
+        blank.steps.insert(0, Step::Key("__embed__".into()));
         blank
     }));
     Some(Wanted {

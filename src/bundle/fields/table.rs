@@ -113,7 +113,10 @@ impl Tables {
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             if let Some(field) = line.strip_prefix(' ') {
                 if let Some((_, fields)) = &mut open {
-                    fields.push(parse_field(field));
+                    match field.strip_prefix('-') {
+                        Some(gone) => fields.retain(|f| f.name != gone),
+                        None => fields.push(parse_field(field)),
+                    }
                 }
                 continue;
             }
