@@ -188,36 +188,43 @@ async fn a_daemon_does_not_outlive_its_command() {
     let job = Job::new();
     let started = Instant::now();
     // One in the background, and one that leaves the process group and the terminal.
-    let finished = job.run("sleep 4711 & setsid sh -c 'sleep 4712 & wait' & echo started").await;
+    let (near, far) = (Sleeper::new(1), Sleeper::new(2));
+    let finished = job.run(&format!("{near} & setsid sh -c '{far} & wait' & sleep 0.2; echo started")).await;
     assert_eq!(said(&finished), "started\n");
-    assert!(started.elapsed() < Duration::from_secs(20), "waited for the pipes of a child in the background");
-    let left = running("sleep\x004711").into_iter().chain(running("sleep\x004712"));
-    assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
+    assert!(started.elapsed() < Duration::from_secs(60), "waited for the pipes of a child in the background");
+    assert!(!near.is_running() && !far.is_running());
 }
 
-/// Command lines below our own process that begin so.
-fn running(command: &str) -> Vec<String> {
-    let ours = std::process::id().to_string();
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    all.filter_map(|entry| {
-        let line = fs::read_to_string(entry.path().join("cmdline")).ok()?;
-        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-        let parent = stat[stat.rfind(')')? + 1..].split_whitespace().nth(1)?;
-        (line.starts_with(command) && parent == ours).then_some(line)
-    })
-    .collect()
+/// A command line that nobody else on this machine has.
+struct Sleeper(String);
+
+impl Sleeper {
+    fn new(number: u32) -> Self {
+        Self(format!("{}", 10_000_000 + std::process::id() * 10 + number))
+    }
+
+    fn is_running(&self) -> bool {
+        let wanted = format!("sleep\0{}\0", self.0);
+        let all = fs::read_dir("/proc").unwrap().flatten();
+        all.into_iter().any(|entry| fs::read_to_string(entry.path().join("cmdline")).is_ok_and(|line| line == wanted))
+    }
+}
+
+impl std::fmt::Display for Sleeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sleep {}", self.0)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_does_not_end_is_killed_with_everything_below_it() {
     let job = Job::new();
-    let command = Command {
-        timeout: Duration::from_millis(300),
-        ..job.command("trap '' TERM INT; sleep 4713 & wait; sleep 4713")
-    };
+    let sleeper = Sleeper::new(3);
+    let script = format!("trap '' TERM INT; {sleeper} & wait; {sleeper}");
+    let command = Command { timeout: Duration::from_millis(300), ..job.command(&script) };
     let error = job.process().run(command, &|_| {}).await.unwrap_err();
     assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
-    assert_eq!(running("sleep\x004713"), [""; 0]);
+    assert!(!sleeper.is_running());
 }
 
 #[tokio::test(flavor = "multi_thread")]
