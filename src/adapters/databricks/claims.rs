@@ -101,8 +101,8 @@ impl UnverifiedClaims {
                 true => ("names", ids, "ids"),
                 false => ("ids", names, "names"),
             };
-            let _ = write!(text, " (with {form})");
-            let _ = write!(text, "\n    it does not match  {} (with {other_form})", one_line(&other));
+            let _ = write!(text, " (with {form}, as this job has it)");
+            let _ = write!(text, "\n    and not            {} (with {other_form})", one_line(&other));
         }
         text
     }
