@@ -18,6 +18,7 @@ mod sandbox;
 mod sign_in;
 mod stand_in_front;
 mod stand_in_github;
+mod stand_in_identity;
 mod stand_in_workspace;
 mod stand_ins_together;
 mod still_clock;

@@ -56,7 +56,7 @@ pub(crate) fn seed_catalog(store: &mut Store, name: &str, now: i64) {
     let doc = json!({
         "name": name, "full_name": name, "id": id, "owner": "admins", "catalog_type": "MANAGED_CATALOG",
         "metastore_id": store.metastore_id, "created_at": now, "created_by": "admins", "updated_at": now,
-        "updated_by": "admins", "isolation_mode": "OPEN", "securable_type": "CATALOG", "browse_only": false,
+        "updated_by": "admins", "isolation_mode": "OPEN", "securable_type": "CATALOG",
     });
     store.table("catalogs").insert(name.to_owned(), doc);
     let id = store.ids.uuid();
@@ -64,7 +64,7 @@ pub(crate) fn seed_catalog(store: &mut Store, name: &str, now: i64) {
     let doc = json!({
         "name": "default", "catalog_name": name, "full_name": full_name, "schema_id": id, "owner": "admins",
         "metastore_id": store.metastore_id, "created_at": now, "created_by": "admins", "updated_at": now,
-        "updated_by": "admins", "catalog_type": "MANAGED_CATALOG", "securable_type": "SCHEMA", "browse_only": false,
+        "updated_by": "admins", "catalog_type": "MANAGED_CATALOG",
     });
     store.table("schemas").insert(full_name, doc);
 }
@@ -113,7 +113,6 @@ pub(crate) fn stamped(call: &Call, doc: &mut Map<String, Value>) {
     doc.insert("updated_at".into(), json!(call.now));
     doc.insert("updated_by".into(), who);
     doc.insert("metastore_id".into(), json!(call.store.metastore_id));
-    doc.insert("browse_only".into(), json!(false));
 }
 
 /// Takes the changed fields over. An absent field stays as it is.
@@ -234,8 +233,9 @@ pub(crate) fn create_schema(call: &mut Call) -> Answer {
     doc.insert("full_name".into(), json!(full_name));
     doc.insert("schema_id".into(), json!(call.store.ids.uuid()));
     doc.insert("catalog_type".into(), json!("MANAGED_CATALOG"));
-    doc.insert("securable_type".into(), json!("SCHEMA"));
-    let inherited = json!({"value": "DISABLE", "inherited_from_type": "METASTORE", "inherited_from_name": "standin"});
+    // On by default for accounts made since November 2024.
+    doc.entry("enable_predictive_optimization").or_insert(json!("INHERIT"));
+    let inherited = json!({"value": "ENABLE", "inherited_from_type": "METASTORE", "inherited_from_name": "standin"});
     doc.insert("effective_predictive_optimization_flag".into(), inherited);
     let doc = Value::Object(doc);
     call.store.table("schemas").insert(full_name, doc.clone());
@@ -318,7 +318,6 @@ pub(crate) fn create_volume(call: &mut Call) -> Answer {
     stamped(call, &mut doc);
     doc.insert("full_name".into(), json!(full_name));
     doc.insert("volume_id".into(), json!(id));
-    doc.insert("securable_type".into(), json!("VOLUME"));
     let doc = Value::Object(doc);
     call.store.table("volumes").insert(full_name, doc.clone());
     Reply::json(doc)

@@ -8,8 +8,11 @@ use crate::rehearsal::workspace::tree::{What, base_name, parent};
 pub(crate) const OBJECT: &str = "MLFLOW_EXPERIMENT";
 
 /// The name as the tree has it.
-fn tree_path(name: &str) -> Result<String, Refusal> {
+fn tree_path(call: &Call, name: &str) -> Result<String, Refusal> {
     let path = name.strip_prefix("/Workspace").filter(|p| p.starts_with('/')).unwrap_or(name);
+    if call.is_lenient() && !path.starts_with('/') {
+        return Ok(path.to_owned());
+    }
     if !path.starts_with('/') || path.len() < 2 {
         return Err(Refusal::invalid(format!(
             "Got an invalid experiment name '{name}'. An experiment name must be an absolute path within the Databricks workspace, e.g. '/Users/<some-username>/my-experiment'."
@@ -37,7 +40,7 @@ fn find<'a>(call: &'a mut Call, id: &str) -> Result<&'a mut Value, Refusal> {
 }
 
 pub(crate) fn create(call: &mut Call) -> Answer {
-    let path = tree_path(&call.required("name")?)?;
+    let path = tree_path(call, &call.required("name")?)?;
     vacant(call, &path)?;
     let id = call.store.ids.number();
     let now = call.now;
@@ -66,14 +69,20 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     Reply::json(json!({"experiment_id": id.to_string()}))
 }
 
+/// Works on deleted experiments too, as documented; a lenient workspace takes deleted for gone.
 pub(crate) fn get(call: &mut Call) -> Answer {
     let id = call.required("experiment_id")?;
-    Reply::json(json!({"experiment": find(call, &id)?.clone()}))
+    let lenient = call.is_lenient();
+    let doc = find(call, &id)?;
+    if lenient && doc["lifecycle_stage"] != "active" {
+        return Err(no_such(&id));
+    }
+    Reply::json(json!({"experiment": doc}))
 }
 
 pub(crate) fn get_by_name(call: &mut Call) -> Answer {
     let name = call.required("experiment_name")?;
-    let path = tree_path(&name)?;
+    let path = tree_path(call, &name)?;
     let found = call
         .store
         .table("experiments")
@@ -89,7 +98,7 @@ pub(crate) fn update(call: &mut Call) -> Answer {
     let (id, new_name) = (call.required("experiment_id")?, call.value("new_name"));
     let old = find(call, &id)?["name"].as_str().unwrap_or_default().to_owned();
     if let Some(new_name) = new_name {
-        let path = tree_path(&new_name)?;
+        let path = tree_path(call, &new_name)?;
         if path != old {
             vacant(call, &path)?;
             call.store.files.rename(&old, &path);

@@ -134,7 +134,7 @@ fn acyclic(tasks: &[Value]) -> Result<(), Refusal> {
 }
 
 /// What `jobs/get` shows for settings that a client left out.
-pub(crate) fn with_defaults(mut settings: Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn with_defaults(mut settings: Map<String, Value>, lenient: bool) -> Map<String, Value> {
     settings.shift_remove("access_control_list");
     settings.shift_remove("parent_path");
     settings.retain(|_, v| !v.is_null());
@@ -146,7 +146,9 @@ pub(crate) fn with_defaults(mut settings: Map<String, Value>) -> Map<String, Val
     default("webhook_notifications", json!({}));
     default("timeout_seconds", json!(0));
     default("max_concurrent_runs", json!(1));
-    default("format", json!("MULTI_TASK"));
+    if !lenient {
+        default("format", json!("MULTI_TASK"));
+    }
     for task in settings.get_mut("tasks").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(task) = task.as_object_mut() else { continue };
         task.retain(|_, v| !v.is_null());

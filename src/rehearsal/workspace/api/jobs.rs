@@ -21,7 +21,7 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     let id = call.store.ids.number();
     let key = id.to_string();
     permissions::set_at_creation(call, "jobs", &key)?;
-    let settings = job_settings::with_defaults(call.take_json());
+    let settings = job_settings::with_defaults(call.take_json(), call.is_lenient());
     let run_as = run_as(&settings).unwrap_or_else(|| call.who.user_name.clone());
     let doc = json!({
         "job_id": id, "creator_user_name": call.who.user_name, "run_as_user_name": run_as, "run_as_owner": true,
@@ -107,7 +107,8 @@ pub(crate) fn reset(call: &mut Call) -> Answer {
     find(call, &id)?;
     let new = call.take_json().get("new_settings").and_then(Value::as_object).cloned().unwrap_or_default();
     job_settings::check(&new, call.is_lenient())?;
-    replace(call, &id, job_settings::with_defaults(new))
+    let settings = job_settings::with_defaults(new, call.is_lenient());
+    replace(call, &id, settings)
 }
 
 pub(crate) fn update(call: &mut Call) -> Answer {
@@ -125,7 +126,7 @@ pub(crate) fn update(call: &mut Call) -> Answer {
         Some(Value::Object(new)) => new,
         _ => Map::new(),
     };
-    let settings = job_settings::with_defaults(job_settings::merged(old, new, &remove));
+    let settings = job_settings::with_defaults(job_settings::merged(old, new, &remove), call.is_lenient());
     job_settings::check(&settings, call.is_lenient())?;
     replace(call, &id, settings)
 }

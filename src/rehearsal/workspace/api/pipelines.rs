@@ -62,7 +62,7 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     }
     permissions::own(call, "pipelines", &id);
     let body = call.take_json();
-    let doc = json!({
+    let mut doc = json!({
         "pipeline_id": id,
         "name": body.get("name").cloned().unwrap_or(json!("")),
         "creator_user_name": call.who.user_name,
@@ -72,6 +72,9 @@ pub(crate) fn create(call: &mut Call) -> Answer {
         "health": "HEALTHY",
         "spec": spec(&body, &id),
     });
+    if let Some(explicit) = body.get("run_as") {
+        doc["run_as"] = explicit.clone();
+    }
     call.store.table("pipelines").insert(id.clone(), doc);
     Reply::json(json!({"pipeline_id": id}))
 }
@@ -101,6 +104,7 @@ pub(crate) fn update(call: &mut Call) -> Answer {
     // A definition without run_as keeps the identity it had.
     if let Some(named) = named {
         doc["run_as_user_name"] = json!(named);
+        doc["run_as"] = body["run_as"].clone();
     }
     Reply::done()
 }

@@ -18,7 +18,6 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     stamped(call, &mut doc);
     doc.insert("full_name".into(), json!(full_name));
     doc.insert("id".into(), json!(id));
-    doc.insert("securable_type".into(), json!("FUNCTION"));
     let doc = Value::Object(doc);
     call.store.table("registered_models").insert(full_name, doc.clone());
     Reply::json(doc)

@@ -36,7 +36,11 @@ impl Place {
 }
 
 pub(crate) fn asked_place(call: &Call) -> Result<Place, Refusal> {
-    Place::of(&call.required("path")?)
+    let path = call.required("path")?;
+    if call.is_lenient() && !path.starts_with('/') {
+        return Place::of(&format!("/{path}"));
+    }
+    Place::of(&path)
 }
 
 pub(crate) fn gone(place: &Place) -> Refusal {
