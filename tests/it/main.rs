@@ -16,6 +16,7 @@ mod plans;
 mod saga;
 mod sandbox;
 mod sign_in;
+mod stand_in_clients;
 mod stand_in_front;
 mod stand_in_github;
 mod stand_in_identity;

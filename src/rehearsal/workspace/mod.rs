@@ -28,6 +28,7 @@ mod dump;
 mod faults;
 mod identity;
 mod routes;
+mod routes_more;
 mod serve;
 mod store;
 mod tasks;

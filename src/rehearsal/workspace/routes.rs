@@ -19,8 +19,8 @@ use super::control::admin;
 use super::identity::exchange;
 use super::serve::{Handler, Server, api, unknown};
 
-type Routes = Router<Arc<Server>>;
-type Methods = MethodRouter<Arc<Server>>;
+pub(crate) type Routes = Router<Arc<Server>>;
+pub(crate) type Methods = MethodRouter<Arc<Server>>;
 
 pub(crate) fn all() -> Routes {
     Router::new()
@@ -33,6 +33,7 @@ pub(crate) fn all() -> Routes {
         .merge(unity_catalog())
         .merge(access())
         .merge(mlflow())
+        .merge(super::routes_more::all())
         .merge(admin())
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
@@ -45,23 +46,23 @@ fn on(method: MethodFilter, handler: Handler) -> Methods {
     })
 }
 
-fn reads(handler: Handler) -> Methods {
+pub(crate) fn reads(handler: Handler) -> Methods {
     on(MethodFilter::GET, handler)
 }
 
-fn posts(handler: Handler) -> Methods {
+pub(crate) fn posts(handler: Handler) -> Methods {
     on(MethodFilter::POST, handler)
 }
 
-fn puts(handler: Handler) -> Methods {
+pub(crate) fn puts(handler: Handler) -> Methods {
     on(MethodFilter::PUT, handler)
 }
 
-fn patches(handler: Handler) -> Methods {
+pub(crate) fn patches(handler: Handler) -> Methods {
     on(MethodFilter::PATCH, handler)
 }
 
-fn deletes(handler: Handler) -> Methods {
+pub(crate) fn deletes(handler: Handler) -> Methods {
     on(MethodFilter::DELETE, handler)
 }
 
@@ -181,7 +182,7 @@ fn pipeline_routes() -> Routes {
 }
 
 /// Read, change and remove one thing by name.
-fn one(read: Handler, change: Handler, remove: Handler) -> Methods {
+pub(crate) fn one(read: Handler, change: Handler, remove: Handler) -> Methods {
     reads(read).merge(patches(change)).merge(deletes(remove))
 }
 

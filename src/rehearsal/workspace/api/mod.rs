@@ -1,15 +1,24 @@
 //! One file per API area. A function takes the call and answers; the route table names it.
 
+pub(crate) mod alerts;
+pub(crate) mod apps;
 pub(crate) mod catalog;
+pub(crate) mod clusters;
+pub(crate) mod dashboards;
 pub(crate) mod experiments;
 pub(crate) mod files_api;
 pub(crate) mod grants;
 pub(crate) mod imports;
 pub(crate) mod job_settings;
 pub(crate) mod jobs;
+pub(crate) mod legacy_models;
+pub(crate) mod monitors;
 pub(crate) mod people;
 pub(crate) mod permissions;
 pub(crate) mod pipelines;
 pub(crate) mod registered_models;
 pub(crate) mod runs;
+pub(crate) mod secrets;
+pub(crate) mod serving;
+pub(crate) mod warehouses;
 pub(crate) mod workspace_files;
