@@ -6,6 +6,7 @@ where Python opens and lists files; a native library that opens `/Volumes/...` b
 import atexit
 import builtins
 import functools
+import importlib.machinery
 import io
 import json
 import os
@@ -154,7 +155,6 @@ class _Runtime:
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        import importlib.machinery
         if name == "databricks.sdk.runtime":
             return importlib.machinery.ModuleSpec(name, _Runtime)
         return None
@@ -175,7 +175,6 @@ class _Parents:
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        import importlib.machinery
         if name in ("databricks", "databricks.sdk"):
             return importlib.machinery.ModuleSpec(name, _Parents, is_package=True)
         return None
