@@ -4,6 +4,7 @@
 mod bundle_validate;
 mod configuration;
 mod dependencies;
+mod git_checkout;
 mod github_client;
 mod github_description;
 mod hygiene;

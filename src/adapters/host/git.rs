@@ -76,19 +76,21 @@ impl Repository {
         Ok(line.and_then(|(id, _)| commit(id)))
     }
 
-    /// `remote.origin.url`, without user and password where it is an address.
+    /// `remote.origin.url`, without user and password where it is an address: a checkout may
+    /// have written its token there. The rest stays as it is written; parsed and printed
+    /// again an address would lose its default port and the case of its host.
     pub fn origin_url(&self) -> Option<String> {
         let config = read(&self.common.join("config")).ok()??;
-        let raw = remote_url(&config, "origin")?;
-        match url::Url::parse(&raw) {
-            Ok(mut url) if url.has_host() => {
-                // A checkout may have written its token here.
-                let _ = url.set_username("");
-                let _ = url.set_password(None);
-                Some(url.to_string())
-            }
-            _ => Some(raw),
-        }
+        Some(without_user(&remote_url(&config, "origin")?))
+    }
+}
+
+fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => url.to_owned(),
     }
 }
 
