@@ -49,10 +49,12 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Serves `routes` behind the front; `dump` prints the state for `GET /_rehearsal/dump`.
+    /// Serves `routes` behind the front, and `aside` beside it: neither recorded nor broken. `dump` prints the state for
+    /// `GET /_rehearsal/dump`.
     pub fn start(
         bind: SocketAddr,
         routes: impl FnOnce(SocketAddr) -> Router,
+        aside: Router,
         dump: impl Fn() -> Value + Clone + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = StdListener::bind(bind)?;
@@ -62,6 +64,7 @@ impl Serving {
         let app = routes(address)
             .layer(from_fn_with_state(front.clone(), pass))
             .merge(controls(front.clone(), dump))
+            .merge(aside)
             .into_make_service_with_connect_info::<Wire>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::clock::rfc3339;
 use super::state::{Pull, State};
 use super::view;
 
-#[derive(Clone, Debug, PartialEq)]
+/// Over HTTP its variants have GitHub's names: `{"name": "pull_request", "number": 1}`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// To a branch or a tag; the full ref.
     Push {
@@ -16,15 +19,18 @@ pub enum Event {
     },
     PullRequest {
         number: u64,
+        #[serde(default = "pushed")]
         action: String,
     },
     /// With the base branch's workflow and secrets, whoever wrote the head.
     PullRequestTarget {
         number: u64,
+        #[serde(default = "pushed")]
         action: String,
     },
     WorkflowDispatch {
         branch: String,
+        #[serde(default)]
         inputs: BTreeMap<String, String>,
     },
     /// A merge queue's test of a pull request; carries no number.
@@ -43,6 +49,10 @@ pub enum Event {
     Schedule {
         cron: String,
     },
+}
+
+fn pushed() -> String {
+    "synchronize".to_owned()
 }
 
 /// Where an event's workflow runs.
@@ -93,11 +103,11 @@ impl Event {
     }
 
     pub fn pull_request(number: u64) -> Self {
-        Event::PullRequest { number, action: "synchronize".to_owned() }
+        Event::PullRequest { number, action: pushed() }
     }
 
     pub fn pull_request_target(number: u64) -> Self {
-        Event::PullRequestTarget { number, action: "synchronize".to_owned() }
+        Event::PullRequestTarget { number, action: pushed() }
     }
 
     pub fn dispatch(branch: &str) -> Self {

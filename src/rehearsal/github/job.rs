@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::json;
 
 use super::access::{Grant, Level, Permissions, Scope, UnknownPermission};
@@ -11,7 +12,7 @@ use super::event::Event;
 use super::identity;
 use super::runner::{self, Runner};
 use super::scenario::{self, ScenarioError};
-use super::standin::{GitHub, World};
+use super::standin::World;
 use super::state::{Approval, BOT, CheckRun, Deployment, DeploymentStatus, Job, Run, State};
 
 /// `environment:` of a job.
@@ -111,7 +112,8 @@ impl JobSpec {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Conclusion {
     Success,
     Failure,
@@ -137,10 +139,10 @@ pub struct RunningJob {
     request_token: Option<String>,
 }
 
-impl GitHub {
+impl World {
     /// Starts a job, and its run unless it belongs to one.
-    pub fn start_job(&self, spec: JobSpec) -> Result<RunningJob, ScenarioError> {
-        let mut state = self.world().lock();
+    pub fn start_job(self: &Arc<Self>, spec: JobSpec) -> Result<RunningJob, ScenarioError> {
+        let mut state = self.lock();
         scenario::prepare(&mut state, &spec.event)?;
         admit(&state, &spec)?;
         let run = enter_run(&mut state, &spec)?;
@@ -169,7 +171,34 @@ impl GitHub {
         state.jobs.insert(id, job);
         let (token, request_token) = hand_out_tokens(&mut state, &spec, id);
         drop(state);
-        Ok(RunningJob { world: self.world().clone(), id, run, token, request_token })
+        Ok(RunningJob { world: self.clone(), id, run, token, request_token })
+    }
+
+    /// Ends a job: its tokens die, its deployment gets its last status.
+    pub fn finish_job(&self, id: u64, conclusion: Conclusion) {
+        let mut state = self.lock();
+        let now = state.now();
+        let Some(job) = state.jobs.get_mut(&id) else { return };
+        job.conclusion = Some(conclusion.name().to_owned());
+        job.completed = Some(now);
+        let (run, deployment) = (job.run, job.deployment);
+        if let Some(check) = state.check_runs.get_mut(&id) {
+            check.conclusion = Some(conclusion.name().to_owned());
+            check.status = "completed".to_owned();
+            check.completed = Some(now);
+        }
+        if let Some(deployment) = deployment {
+            let name = if conclusion == Conclusion::Success { "success" } else { "failure" };
+            let page = state.job_page(run, id);
+            own_status(&mut state, deployment, name, page, None);
+        }
+        for grant in state.tokens.values_mut().filter(|grant| grant.job == Some(id)) {
+            grant.live = false;
+        }
+        let open = state.jobs.values().any(|job| job.run == run && job.completed.is_none());
+        if !open && let Some(run) = state.runs.get_mut(&run) {
+            run.conclusion = Some(conclusion.name().to_owned());
+        }
     }
 }
 
@@ -333,28 +362,6 @@ impl RunningJob {
 
     /// Ends the job: its tokens die, its deployment gets its last status.
     pub fn finish(&self, conclusion: Conclusion) {
-        let mut state = self.world.lock();
-        let now = state.now();
-        let Some(job) = state.jobs.get_mut(&self.id) else { return };
-        job.conclusion = Some(conclusion.name().to_owned());
-        job.completed = Some(now);
-        let deployment = job.deployment;
-        if let Some(check) = state.check_runs.get_mut(&self.id) {
-            check.conclusion = Some(conclusion.name().to_owned());
-            check.status = "completed".to_owned();
-            check.completed = Some(now);
-        }
-        if let Some(deployment) = deployment {
-            let name = if conclusion == Conclusion::Success { "success" } else { "failure" };
-            let page = state.job_page(self.run, self.id);
-            own_status(&mut state, deployment, name, page, None);
-        }
-        if let Some(grant) = state.tokens.get_mut(&self.token) {
-            grant.live = false;
-        }
-        let open = state.jobs.values().any(|job| job.run == self.run && job.completed.is_none());
-        if !open && let Some(run) = state.runs.get_mut(&self.run) {
-            run.conclusion = Some(conclusion.name().to_owned());
-        }
+        self.world.finish_job(self.id, conclusion);
     }
 }

@@ -36,6 +36,7 @@ mod runner;
 mod scenario;
 mod standin;
 mod state;
+mod story;
 mod strict;
 mod view;
 
@@ -45,4 +46,4 @@ pub use event::Event;
 pub use job::{Conclusion, JobEnvironment, JobSpec, RunningJob};
 pub use runner::Runner;
 pub use scenario::{PullRequest, ScenarioError};
-pub use standin::GitHub;
+pub use standin::{GitHub, World};

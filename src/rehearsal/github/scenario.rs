@@ -5,19 +5,24 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 use super::event::{self, Event};
-use super::standin::GitHub;
+use super::standin::World;
 use super::state::{Artifact, Comment, CommitStatus, Merged, Pull, Review, State};
 
 /// A pull request to open. The branch must have been pushed, or a fork is named and its head is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PullRequest {
     pub branch: String,
+    #[serde(default)]
     pub title: String,
     pub author: String,
     pub base: Option<String>,
     /// `owner/name` of a fork that the head lies in.
     pub fork: Option<String>,
+    #[serde(default)]
     pub draft: bool,
 }
 
@@ -54,7 +59,7 @@ fn no(what: impl Into<String>) -> ScenarioError {
     ScenarioError(what.into())
 }
 
-impl GitHub {
+impl World {
     /// Pushes one commit to a branch; a new branch starts from the default branch. Returns the SHA.
     pub fn push(&self, branch: &str, author: &str, message: &str) -> Result<String, ScenarioError> {
         self.push_commit(branch, None, author, message)
@@ -71,7 +76,7 @@ impl GitHub {
         if sha.is_some_and(|sha| sha.len() != 40 || !sha.bytes().all(|byte| byte.is_ascii_hexdigit())) {
             return Err(no("a SHA has forty hexadecimal digits"));
         }
-        let mut state = self.world().lock();
+        let mut state = self.lock();
         state.user(author);
         let now = state.now();
         let default = state.repository.default_branch.clone();
@@ -98,7 +103,7 @@ impl GitHub {
     }
 
     pub fn tag(&self, tag: &str, commit: &str) -> Result<(), ScenarioError> {
-        let mut state = self.world().lock();
+        let mut state = self.lock();
         let sha = state.history.resolve(commit).ok_or_else(|| no(format!("no commit {commit}")))?.sha.clone();
         state.history.point(&format!("refs/tags/{tag}"), &sha);
         Ok(())
@@ -106,12 +111,12 @@ impl GitHub {
 
     /// The commit at the tip of a branch.
     pub fn tip(&self, branch: &str) -> Option<String> {
-        self.world().lock().history.branch(branch).map(str::to_owned)
+        self.lock().history.branch(branch).map(str::to_owned)
     }
 
     /// Returns the number.
     pub fn open_pull_request(&self, asked: PullRequest) -> Result<u64, ScenarioError> {
-        let mut state = self.world().lock();
+        let mut state = self.lock();
         let now = state.now();
         let base = asked.base.unwrap_or_else(|| state.repository.default_branch.clone());
         let tip = state.history.branch(&base).ok_or_else(|| no(format!("no branch {base}")))?.to_owned();
@@ -153,7 +158,7 @@ impl GitHub {
 
     /// A submitted review: `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED`, `DISMISSED`.
     pub fn review(&self, number: u64, author: &str, verdict: &str) -> Result<(), ScenarioError> {
-        let mut state = self.world().lock();
+        let mut state = self.lock();
         state.user(author);
         let (id, at) = (state.counters.next("review"), state.now());
         let pull = state.pulls.get_mut(&number).ok_or_else(|| no(format!("no pull request {number}")))?;
@@ -164,7 +169,7 @@ impl GitHub {
 
     /// Merges with a merge commit and returns it.
     pub fn merge(&self, number: u64, by: &str) -> Result<String, ScenarioError> {
-        let mut state = self.world().lock();
+        let mut state = self.lock();
         state.user(by);
         let at = state.now();
         let pull = state.pulls.get(&number).cloned().ok_or_else(|| no(format!("no pull request {number}")))?;
@@ -185,14 +190,14 @@ impl GitHub {
 
     /// Nobody can comment on it any more.
     pub fn lock_conversation(&self, number: u64) {
-        if let Some(pull) = self.world().lock().pulls.get_mut(&number) {
+        if let Some(pull) = self.lock().pulls.get_mut(&number) {
             pull.locked = true;
         }
     }
 
     /// Somebody says something in a pull request's conversation. Returns the comment's id.
     pub fn comment_as(&self, author: &str, number: u64, body: &str) -> u64 {
-        let mut state = self.world().lock();
+        let mut state = self.lock();
         state.user(author);
         let (id, now) = (state.counters.next("comment"), state.now());
         let (author, body) = (author.to_owned(), body.to_owned());
@@ -202,14 +207,14 @@ impl GitHub {
 
     /// The comments of a pull request, as author and body.
     pub fn comments(&self, number: u64) -> Vec<(String, String)> {
-        let state = self.world().lock();
+        let state = self.lock();
         let of_it = state.comments.values().filter(|comment| comment.issue == number);
         of_it.map(|comment| (comment.author.clone(), comment.body.clone())).collect()
     }
 
     /// Demands a review before a job enters the environment.
     pub fn protect_environment(&self, name: &str, reviewers: &[&str], prevent_self_review: bool) {
-        let mut state = self.world().lock();
+        let mut state = self.lock();
         for login in reviewers {
             state.user(login);
         }
@@ -220,7 +225,7 @@ impl GitHub {
 
     /// A status of another system on a commit: `error`, `failure`, `pending`, `success`.
     pub fn set_commit_status(&self, sha: &str, context: &str, state: &str) {
-        let mut world = self.world().lock();
+        let mut world = self.lock();
         world.commit_statuses.retain(|status| status.sha != sha || status.context != context);
         let (sha, context, state) = (sha.to_owned(), context.to_owned(), state.to_owned());
         world.commit_statuses.push(CommitStatus { sha, context, state });
@@ -228,7 +233,7 @@ impl GitHub {
 
     /// What a step left behind with the artifact client; only its description is kept.
     pub fn add_artifact(&self, run: u64, name: &str, bytes: u64) -> u64 {
-        let mut state = self.world().lock();
+        let mut state = self.lock();
         let (id, created) = (state.counters.next("artifact"), state.now());
         state.artifacts.push(Artifact { id, name: name.to_owned(), bytes, run, expired: false, created });
         id

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,17 +17,32 @@ use super::history::History;
 use super::identity;
 use super::keys;
 use super::state::{Counters, Repository, State, Urls};
+use super::story;
 use crate::rehearsal::front::{Faults, Log, Rule, Serving};
 
-/// The state behind its lock.
-pub(super) struct World {
+/// The state behind its lock, and what people do to it.
+pub struct World {
     state: Mutex<State>,
 }
 
 impl World {
     // A handler that panicked has failed its test already; the state is still worth reading.
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets time pass, for tokens that expire and limits that reset.
+    pub fn advance(&self, by: Duration) {
+        self.lock().clock.advance(by);
+    }
+
+    /// A person's own token.
+    pub fn personal_token(&self, login: &str, permissions: Permissions) -> String {
+        let token = format!("github_pat_{}", uuid::Uuid::new_v4().simple());
+        let mut state = self.lock();
+        state.user(login);
+        state.tokens.insert(token.clone(), Grant { login: login.to_owned(), permissions, job: None, live: true });
+        token
     }
 }
 
@@ -64,12 +80,9 @@ impl GitHub {
             };
             Router::new().merge(gate::routes(routed.clone(), prefix)).merge(identity::routes(routed))
         };
-        let serving = Serving::start(config.bind, routes, move || dump(&dumped.lock()))?;
+        let told = story::routes(world.clone());
+        let serving = Serving::start(config.bind, routes, told, move || dump(&dumped.lock()))?;
         Ok(GitHub { world, serving })
-    }
-
-    pub(super) fn world(&self) -> &Arc<World> {
-        &self.world
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -117,19 +130,14 @@ impl GitHub {
     pub fn dump(&self) -> Value {
         dump(&self.world.lock())
     }
+}
 
-    /// Lets time pass, for tokens that expire and limits that reset.
-    pub fn advance(&self, by: Duration) {
-        self.world.lock().clock.advance(by);
-    }
+/// A story is told to the world that the server shows: `github.push(…)`, `github.start_job(…)`.
+impl Deref for GitHub {
+    type Target = Arc<World>;
 
-    /// A person's own token.
-    pub fn personal_token(&self, login: &str, permissions: Permissions) -> String {
-        let token = format!("github_pat_{}", uuid::Uuid::new_v4().simple());
-        let mut state = self.world.lock();
-        state.user(login);
-        state.tokens.insert(token.clone(), Grant { login: login.to_owned(), permissions, job: None, live: true });
-        token
+    fn deref(&self) -> &Arc<World> {
+        &self.world
     }
 }
 

@@ -8,6 +8,7 @@ mod id_tokens;
 mod judge;
 mod reads;
 mod runner;
+mod story;
 
 use std::time::Duration;
 
@@ -103,5 +104,6 @@ impl Api {
 
 async fn read(response: Response) -> (StatusCode, Value) {
     let status = response.status();
-    (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
