@@ -27,7 +27,6 @@ fn counter() -> Counter {
     let serving = Serving::start(
         SocketAddr::from(([127, 0, 0, 1], 0)),
         |_| Router::new().route("/things", post(make)).route("/hello", get(async || "hello")),
-        Router::new(),
         move || json!({"made": dumped.load(Ordering::SeqCst)}),
     )
     .unwrap();

@@ -49,9 +49,17 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Serves `routes` behind the front, and `aside` beside it: neither recorded nor broken. `dump` prints the state for
-    /// `GET /_rehearsal/dump`.
+    /// Serves `routes` behind the front; `dump` prints the state for `GET /_rehearsal/dump`.
     pub fn start(
+        bind: SocketAddr,
+        routes: impl FnOnce(SocketAddr) -> Router,
+        dump: impl Fn() -> Value + Clone + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::start_with(bind, routes, Router::new(), dump)
+    }
+
+    /// The same with `aside` beside the front: neither recorded nor broken.
+    pub fn start_with(
         bind: SocketAddr,
         routes: impl FnOnce(SocketAddr) -> Router,
         aside: Router,

@@ -81,7 +81,7 @@ impl GitHub {
             Router::new().merge(gate::routes(routed.clone(), prefix)).merge(identity::routes(routed))
         };
         let told = story::routes(world.clone());
-        let serving = Serving::start(config.bind, routes, told, move || dump(&dumped.lock()))?;
+        let serving = Serving::start_with(config.bind, routes, told, move || dump(&dumped.lock()))?;
         Ok(GitHub { world, serving })
     }
 
