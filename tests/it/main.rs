@@ -14,6 +14,7 @@ mod nowhere;
 mod occasions;
 mod phases;
 mod plans;
+mod runner;
 mod saga;
 mod sandbox;
 mod sign_in;
