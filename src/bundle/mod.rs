@@ -11,6 +11,7 @@ pub mod glob;
 pub mod interpolate;
 pub mod json;
 pub mod kinds;
+pub mod knowledge;
 pub mod load;
 pub mod lookup;
 pub mod merge;

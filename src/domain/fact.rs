@@ -21,16 +21,12 @@ pub const DIAGNOSTICS: &str = "diagnostics";
 pub const DEPLOYMENT: &str = "deployment";
 /// A list of `Deployed`.
 pub const RESOURCES: &str = "resources";
-/// `RunEnd`, one fact for each job that was run.
-pub const RUN: &str = "run";
 /// A text: why only the offline part was done.
 pub const OFFLINE: &str = "offline";
 /// A list of phases that a dry run leaves undecided.
 pub const DECIDED_LATER: &str = "decided-later";
-/// `Commits`.
-pub const COMMITS: &str = "commits";
-/// `Unwinding`.
-pub const UNWINDING: &str = "unwinding";
+/// A text: the commit that was deployed before this run; absent when none is recorded.
+pub const DEPLOYED_COMMIT: &str = "deployed-commit";
 
 /// What identifies a run: the first entry of its journal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -102,37 +98,4 @@ pub struct Deployment {
     pub environment: String,
     /// It belongs to the job: GitHub made it.
     pub of_the_job: bool,
-}
-
-/// How a run of a job ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RunEnd {
-    pub job: String,
-    pub run_id: i64,
-    pub url: String,
-    /// Such as `SUCCESS`.
-    pub state: String,
-    pub message: String,
-    pub seconds: f64,
-}
-
-/// What was deployed before this run, and what is now.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Commits {
-    pub before: Option<String>,
-    pub now: Option<String>,
-}
-
-/// How a failed run left the workspace.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Unwinding {
-    pub taken_back: usize,
-    pub left_in_place: usize,
-    /// What could not be taken back.
-    pub failed: Vec<String>,
-    /// It failed after the point of no return: the next run goes on from there.
-    pub resumable: bool,
 }

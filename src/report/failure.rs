@@ -2,7 +2,7 @@
 //! where, and what to do next.
 
 use super::plain;
-use crate::domain::{Diagnostic, Failure};
+use crate::domain::{Diagnostic, Failure, Reason};
 
 /// More than these are counted: the annotations and the summary have them all.
 const DIAGNOSTICS: usize = 20;
@@ -10,7 +10,7 @@ const DIAGNOSTICS: usize = 20;
 /// The text for a terminal or a log, with no line that the runner would take for a command.
 pub fn text(failure: &Failure) -> String {
     let (head, more) = chain(failure);
-    let mut text = format!("failed to {head}\n");
+    let mut text = format!("{}\n", told(&head, failure.reason.name()));
     for line in more {
         text.push_str(&format!("  {line}\n"));
     }
@@ -24,6 +24,11 @@ pub fn text(failure: &Failure) -> String {
         text.push_str(&format!("  hint: {hint}\n"));
     }
     plain::lines(&text)
+}
+
+/// A message is readable after "failed to"; being told to stop is no failure.
+pub fn told(message: &str, reason: &str) -> String {
+    if reason == Reason::Cancelled.name() { message.to_owned() } else { format!("failed to {message}") }
 }
 
 /// The message with its causes as one sentence, and the lines below it.

@@ -118,7 +118,7 @@ impl Phase for Deploy {
         mirror.point_at(&plan.root_path);
         let undo_folder = asked.undo_folder(&plan.root_path);
         let changes = engine.changes(&asked.target, &at.world, &undo_folder).await?;
-        Ok(Decision { facts: look::facts(&plan), changes, ..Decision::default() })
+        Ok(Decision { facts: look::facts(&plan)?, changes, ..Decision::default() })
     }
 }
 

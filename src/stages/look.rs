@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::assignment::Assignment;
 use super::phase::{Context, Decision, Phase};
-use crate::domain::Failure;
+use crate::bundle::knowledge::knowledge;
+use crate::domain::{Failure, fact, plan};
 use crate::policy::not_older::{self, Age};
 use crate::policy::{Verdict, trusted_event};
 use crate::ports::engine::{Engine, EnginePlan};
@@ -35,7 +36,7 @@ impl Phase for Look {
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
         let asked = &self.assignment;
         let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
-        let mut decision = Decision { facts: facts(&plan), ..Decision::default() };
+        let mut decision = Decision { facts: facts(&plan)?, ..Decision::default() };
         let Some(files) = &self.deploys else {
             decision.last = true;
             return Ok(decision);
@@ -74,19 +75,22 @@ fn trusted(asked: &Assignment) -> Verdict {
     trusted_event::verdict(asked.occasion.event(), objection)
 }
 
-/// What reports and later runs read of a plan.
-pub fn facts(plan: &EnginePlan) -> Vec<(&'static str, serde_json::Value)> {
+/// What reports and later runs read of a plan. The document itself holds values that may be
+/// secret, and the journal leaves the machine: it gets the view, which does not.
+pub fn facts(plan: &EnginePlan) -> Result<Vec<(&'static str, serde_json::Value)>, Failure> {
+    let view = plan::read(&plan.document, &knowledge(&|_| false))?;
     let mut facts = vec![
-        ("plan", plan.document.clone()),
+        (fact::PLAN, json!(view)),
+        (fact::PLAN_DIGEST, json!(plan::digest(&plan.document))),
         ("deployer", json!(plan.deployer)),
         ("root-path", json!(plan.root_path)),
         ("state-path", json!(plan.state_path)),
-        ("deployed-commit", json!(plan.deployed_commit)),
+        (fact::DEPLOYED_COMMIT, json!(plan.deployed_commit)),
     ];
     if let Some(files) = &plan.files {
-        facts.push(("files", json!({"added": files.added, "changed": files.changed, "deleted": files.deleted})));
+        facts.push((fact::FILES, json!({"added": files.added, "changed": files.changed, "deleted": files.deleted})));
     }
-    facts
+    Ok(facts)
 }
 
 async fn interrupted(files: &WorkspaceFiles, root_path: &str) -> Result<bool, Failure> {

@@ -4,6 +4,7 @@
 mod bundle_validate;
 mod configuration;
 mod dependencies;
+mod foreign_text;
 mod git_checkout;
 mod github_client;
 mod github_description;
@@ -14,7 +15,7 @@ mod nowhere;
 mod occasions;
 mod phases;
 mod plans;
-mod runner;
+mod reports;
 mod saga;
 mod sandbox;
 mod sign_in;

@@ -4,7 +4,7 @@ use mlops_deploy::domain::plan::{Action, Cause, Knowledge, Loss, PlanView, Shown
 use serde_json::{Value, json};
 
 /// Knows like the kinds do: names may be shown, free texts and parameters may not.
-pub fn view(document: &Value) -> PlanView {
+pub(crate) fn view(document: &Value) -> PlanView {
     let secret = ["description", "parameters", "default", "comment"];
     let printable = |_: &str, path: &str| !secret.iter().any(|s| path.contains(s));
     let lost = |kind: &str| Loss {

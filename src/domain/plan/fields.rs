@@ -71,8 +71,8 @@ fn in_run_as(path: &str) -> bool {
 
 fn from_to(shown: (&Shown, &Shown)) -> String {
     match shown {
-        (Shown::Text(old), Shown::Text(new)) => format!(": {old} -> {new}"),
-        (Shown::Absent, Shown::Text(new)) => format!(": {new}"),
+        (Shown::Text(old), Shown::Text(new)) => format!(": `{old}` -> `{new}`"),
+        (Shown::Absent, Shown::Text(new)) => format!(": `{new}`"),
         _ => String::new(),
     }
 }

@@ -1,0 +1,149 @@
+//! The verdict in one line: what a reviewer with thirty seconds reads, the dangerous first.
+//!
+//! Plain sentences with foreign names between backticks; each report escapes them for where
+//! they land.
+
+use super::run::RunView;
+use crate::domain::RunOutcome;
+use crate::domain::plan::{Counts, PlanView, Risk};
+
+/// Whether the run was to change the workspace.
+fn deploys(view: &RunView) -> bool {
+    view.about.stage != "validate" && !view.about.dry_run
+}
+
+pub fn headline(view: &RunView) -> String {
+    let target = &view.about.target;
+    match view.outcome {
+        None => format!("The run was interrupted{}; the next one sees to what it began", while_in(view)),
+        Some(outcome) if !outcome.is_good() => went_wrong(view, outcome),
+        Some(_) if view.offline.is_some() => {
+            format!("{} No plan was made: {}", resolved(view), view.offline.as_deref().unwrap_or_default())
+        }
+        Some(_) if !deploys(view) => planned(view),
+        Some(RunOutcome::Unchanged) => format!("Nothing to deploy: `{target}` is as this commit says"),
+        Some(_) => deployed(view),
+    }
+}
+
+fn planned(view: &RunView) -> String {
+    let target = &view.about.target;
+    let Some(plan) = &view.plan else { return resolved(view) };
+    let text = match (plan.is_empty(), files_changed(view)) {
+        (true, 0) => format!("Nothing would change in `{target}`"),
+        (true, files) => format!("Only files would change in `{target}`: {}", plural(files, "file")),
+        (false, _) => format!("Would change `{target}`: {}", counts(plan.counts(), &TO_BE)),
+    };
+    let text = format!("{text}{}", dangers(plan));
+    if view.warnings() > 0 { format!("{text}. {}", plural(view.warnings(), "warning")) } else { text }
+}
+
+fn resolved(view: &RunView) -> String {
+    let wrong = match (view.errors(), view.warnings()) {
+        (0, 0) => "nothing to object".to_owned(),
+        (0, warnings) => plural(warnings, "warning"),
+        (errors, 0) => plural(errors, "error"),
+        (errors, warnings) => format!("{} and {}", plural(errors, "error"), plural(warnings, "warning")),
+    };
+    format!("The bundle was checked for {}: {wrong}.", plural(view.targets.len(), "target"))
+}
+
+fn deployed(view: &RunView) -> String {
+    let target = &view.about.target;
+    let text = match view.plan.as_ref().map(PlanView::counts) {
+        Some(counts_) if counts_.changed() > 0 => format!("Deployed to `{target}`: {}", counts(counts_, &DONE)),
+        _ => format!("Deployed to `{target}`: {}", plural(files_changed(view), "file")),
+    };
+    match view.runs.len() {
+        0 => text,
+        1 => format!("{text}; smoke job `{}` passed", view.runs[0].job),
+        n => format!("{text}; {n} smoke jobs passed"),
+    }
+}
+
+fn went_wrong(view: &RunView, outcome: RunOutcome) -> String {
+    let reason = view.reason.as_deref().unwrap_or("internal");
+    let word = match outcome {
+        RunOutcome::Refused => "Refused",
+        RunOutcome::Cancelled => "Cancelled",
+        _ => "Failed",
+    };
+    let errors = match view.errors() {
+        0 => String::new(),
+        n => format!(", {}", plural(n, "error")),
+    };
+    format!("{word} (`{reason}`){errors}. {}", left_behind(view, outcome))
+}
+
+/// How the workspace is left: the first question after a failure.
+pub fn left_behind(view: &RunView, outcome: RunOutcome) -> String {
+    let target = &view.about.target;
+    match outcome {
+        RunOutcome::Resumable => {
+            format!("`{target}` is half-way: run again, and the next run goes on from there")
+        }
+        RunOutcome::Incomplete => {
+            format!("{} could not be taken back in `{target}`", plural(view.stuck.len(), "change"))
+        }
+        _ if !deploys(view) => "Nothing was changed".to_owned(),
+        _ if view.taken_back.is_empty() => format!("Nothing was changed in `{target}`"),
+        _ => format!("What this run changed was taken back: `{target}` is as before"),
+    }
+}
+
+fn while_in(view: &RunView) -> String {
+    let open = view.phases.iter().rev().find(|(_, length)| length.is_none());
+    open.map_or(String::new(), |(phase, _)| format!(" in phase `{phase}`"))
+}
+
+struct Words {
+    create: &'static str,
+    update: &'static str,
+    recreate: &'static str,
+    delete: &'static str,
+    same: &'static str,
+}
+
+const TO_BE: Words =
+    Words { create: "to create", update: "to update", recreate: "to recreate", delete: "to delete", same: "unchanged" };
+
+const DONE: Words =
+    Words { create: "created", update: "updated", recreate: "recreated", delete: "deleted", same: "unchanged" };
+
+/// The destructive counts come first.
+fn counts(counts: Counts, words: &Words) -> String {
+    let parts = [
+        (counts.deleted, words.delete),
+        (counts.recreated, words.recreate),
+        (counts.updated, words.update),
+        (counts.created, words.create),
+        (counts.unchanged, words.same),
+    ];
+    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    parts.join(", ")
+}
+
+fn dangers(plan: &PlanView) -> String {
+    let all = plan.dangers();
+    let risks: Vec<String> = Risk::ALL
+        .iter()
+        .filter_map(|risk| {
+            let times = all.iter().filter(|(_, danger)| danger.risk == *risk).count();
+            (times > 0)
+                .then(|| if times == 1 { risk.words().to_owned() } else { format!("{} ({times})", risk.words()) })
+        })
+        .collect();
+    let by_hand = match plan.edits_by_hand() {
+        0 => String::new(),
+        n => format!(". {} made by hand will be lost", plural(n, "edit")),
+    };
+    if risks.is_empty() { by_hand } else { format!(". Look twice: {}{by_hand}", risks.join(", ")) }
+}
+
+pub fn files_changed(view: &RunView) -> usize {
+    view.files.as_ref().map_or(0, |f| f.added.len() + f.changed.len() + f.deleted.len())
+}
+
+pub fn plural(n: usize, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}

@@ -1,0 +1,164 @@
+//! Parts that the comment and the job summary share, each a list of lines.
+
+use super::headline::plural;
+use super::markdown::{code, link, prose};
+use super::run::RunView;
+use crate::domain::RunOutcome;
+use crate::domain::plan::{Action, PlanView, Risk};
+
+/// After a failure nobody should take the list for what happened.
+pub fn changes_title(view: &RunView) -> &'static str {
+    if view.is_good() { "Changes" } else { "What was planned" }
+}
+
+/// Worst first, one line each.
+pub fn dangers(plan: &PlanView) -> Vec<String> {
+    let line = |(change, danger): (&crate::domain::plan::ResourceChange, &crate::domain::plan::Danger)| {
+        format!("- **{}**: {}: {}", danger.risk.words(), prose(&change.title), prose(&danger.sentence))
+    };
+    plan.dangers().into_iter().map(line).collect()
+}
+
+/// What a person does to get back, and what nobody can get back.
+pub fn undo(view: &RunView) -> Vec<String> {
+    let Some(plan) = view.plan.as_ref().filter(|plan| !plan.is_empty()) else { return Vec::new() };
+    let deploys = view.about.stage != "validate" && !view.about.dry_run;
+    let mut lines = Vec::new();
+    match view.outcome {
+        Some(outcome) if !outcome.is_good() => match outcome {
+            RunOutcome::Resumable => lines.push("- run the job again: it goes on from where it stopped".to_owned()),
+            RunOutcome::Incomplete => {
+                let stuck = view.stuck.iter();
+                lines.extend(stuck.map(|(title, why)| format!("- by hand: {} ({})", prose(title), prose(why))));
+            }
+            _ => return Vec::new(),
+        },
+        Some(_) if deploys => {
+            lines.push("- revert the commit on the branch that deploys; the next deployment takes it back".to_owned())
+        }
+        Some(_) => lines.push("- nothing is deployed yet; after the deployment, revert the commit".to_owned()),
+        None => return Vec::new(),
+    }
+    let lost: Vec<String> = plan
+        .changes
+        .iter()
+        .filter(|c| matches!(c.action, Action::Delete | Action::Recreate) && !c.vanished)
+        .filter(|c| c.dangers.iter().any(|d| d.risk == Risk::DataLoss))
+        .map(|c| prose(&c.title))
+        .collect();
+    if !lost.is_empty() {
+        let be = if deploys { "cannot" } else { "could not" };
+        lines.push(format!("- a revert makes {} again, but {be} bring back what was in it", lost.join(", ")));
+    }
+    lines
+}
+
+pub fn verdicts(view: &RunView) -> Vec<String> {
+    let line = |v: &super::run::Verdict| {
+        let word = if v.passed { "passed" } else { "**refused**" };
+        format!("- {word}: {}: {}", code(&v.rule), prose(&v.message))
+    };
+    view.verdicts.iter().map(line).collect()
+}
+
+pub fn notices(view: &RunView) -> Vec<String> {
+    view.notices.iter().map(|notice| format!("- {}", prose(notice))).collect()
+}
+
+/// At most `many` names of each sort.
+pub fn files(view: &RunView, many: usize) -> Vec<String> {
+    let Some(files) = &view.files else { return Vec::new() };
+    let mut lines = Vec::new();
+    for (word, names) in [("deleted", &files.deleted), ("changed", &files.changed), ("added", &files.added)] {
+        lines.extend(names.iter().take(many).map(|name| format!("- {word} {}", code(name))));
+        if names.len() > many {
+            lines.push(format!("- and {} more {word}", names.len() - many));
+        }
+    }
+    lines
+}
+
+pub fn targets(view: &RunView) -> Vec<String> {
+    let line = |t: &crate::domain::fact::Target| {
+        let mut parts = vec![plural(t.resources, "resource")];
+        if !t.mode.is_empty() {
+            parts.insert(0, prose(&t.mode));
+        }
+        for (n, word) in [(t.errors, "error"), (t.warnings, "warning")] {
+            if n > 0 {
+                parts.push(plural(n, word));
+            }
+        }
+        if t.unknown > 0 {
+            parts.push(format!("{} that only the workspace knows", plural(t.unknown, "value")));
+        }
+        let host = if t.host.is_empty() { String::new() } else { format!(" on {}", code(&t.host)) };
+        format!("- {}{host}: {}", code(&t.name), parts.join(", "))
+    };
+    view.targets.iter().map(line).collect()
+}
+
+pub fn resources(view: &RunView) -> Vec<String> {
+    view.resources.iter().map(|r| format!("- {} {}", link(&r.title, &r.url), code(&r.id))).collect()
+}
+
+pub fn runs(view: &RunView) -> Vec<String> {
+    let line = |run: &super::run::RunEnd| {
+        let job = link(&format!("job `{}`", run.job), &run.url);
+        let why = if run.message.is_empty() { String::new() } else { format!(": {}", prose(&run.message)) };
+        format!("- {job} ended with {} after {}{why}", code(&run.state), length(run.seconds))
+    };
+    view.runs.iter().map(line).collect()
+}
+
+/// What was done, or tried.
+pub fn steps(view: &RunView) -> Vec<String> {
+    let mut lines: Vec<String> =
+        view.made.iter().map(|made| format!("- {} ({})", prose(&made.title), length(made.seconds))).collect();
+    lines.extend(view.broken.iter().map(|b| format!("- **failed** {}: {}", prose(&b.title), prose(&b.message))));
+    lines.extend(view.taken_back.iter().map(|title| format!("- taken back: {}", prose(title))));
+    lines.extend(view.left_in_place.iter().map(|title| format!("- left in place: {}", prose(title))));
+    let stuck = view.stuck.iter();
+    lines.extend(stuck.map(|(title, why)| format!("- **not taken back**: {}: {}", prose(title), prose(why))));
+    lines
+}
+
+pub fn about(view: &RunView) -> Vec<String> {
+    let about = &view.about;
+    let mut lines = Vec::new();
+    let mut line = |what: &str, text: &str| {
+        if !text.is_empty() {
+            lines.push(format!("- {what} {}", code(text)));
+        }
+    };
+    line("stage", &about.stage);
+    line("workspace", &about.host);
+    line("commit", &about.commit);
+    line("deployed before", view.deployed_commit.as_deref().unwrap_or_default());
+    line("plan", view.plan_digest.as_deref().unwrap_or_default());
+    line("version", &about.version);
+    if let Some(engine) = &view.engine {
+        lines.push(format!("- engine {}: {}", code(&engine.name), prose(&engine.because)));
+    }
+    let took = |(name, seconds): &(String, Option<f64>)| {
+        format!("{} {}", code(name), seconds.map_or("not finished".to_owned(), length))
+    };
+    if !view.phases.is_empty() {
+        lines.push(format!("- phases: {}", view.phases.iter().map(took).collect::<Vec<_>>().join(", ")));
+    }
+    if !view.decided_later.is_empty() {
+        let later: Vec<String> = view.decided_later.iter().map(|phase| code(phase)).collect();
+        lines.push(format!("- decided when it runs: {}", later.join(", ")));
+    }
+    lines
+}
+
+pub fn length(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+    }
+}
