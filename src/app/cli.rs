@@ -36,6 +36,11 @@ enum Command {
     Settle,
     /// Print the effective configuration
     Config(Raw),
+    /// Validate, plan, deploy, run or destroy a bundle by hand, as the official command does
+    Bundle {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run the stages on this machine, against stand-ins
     #[cfg(feature = "rehearsal")]
     Rehearse(super::rehearse::Rehearse),
@@ -46,6 +51,11 @@ pub fn run() -> ExitCode {
     let name = name.as_deref().map(Path::new).and_then(Path::file_name).unwrap_or(OsStr::new(""));
     if name == SETTLE {
         return dispatch(Command::Settle);
+    }
+    // By hand everything is the official command's, its command line too: nothing else is read.
+    let mut given = std::env::args().skip(1);
+    if given.next().as_deref() == Some("bundle") {
+        return super::bundle_command::main(given.collect());
     }
     match Cli::parse().command {
         Some(command) => dispatch(command),
@@ -64,6 +74,7 @@ fn dispatch(command: Command) -> ExitCode {
         Command::DeployDev(raw) => stage(Some(Stage::DeployDev), raw),
         Command::Settle => ExitCode::from(70),
         Command::Config(_) => ExitCode::from(70),
+        Command::Bundle { arguments } => super::bundle_command::main(arguments),
         #[cfg(feature = "rehearsal")]
         Command::Rehearse(rehearse) => super::rehearse::run(rehearse),
     }

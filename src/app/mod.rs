@@ -3,8 +3,10 @@
 //! The environment is read once, here. What follows is one of: a stage (asked for by the
 //! action's inputs or by hand), its post step, the bundle engine by hand, a rehearsal.
 
+mod bundle_command;
 mod cli;
 mod desk;
+mod disk;
 #[cfg(feature = "rehearsal")]
 mod rehearse;
 

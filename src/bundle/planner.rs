@@ -202,6 +202,11 @@ fn changes(kind: &'static Kind, old: &Value, new: &Value, remote: &Value) -> BTr
     places.iter().map(|(path, place)| (path.clone(), field(place))).collect()
 }
 
+/// Whether the workspace has something else than what was deployed, its own additions aside.
+pub fn differs(kind: &'static Kind, deployed: &Value, now: &Value) -> bool {
+    changes(kind, deployed, deployed, now).values().any(|change| change.action != Action::Skip)
+}
+
 /// The nodes so that each comes after what it refers to; a reference to nothing and a cycle
 /// are errors.
 fn order(nodes: &BTreeMap<String, Wanted>) -> Result<Vec<String>, Diagnostic> {

@@ -96,6 +96,21 @@ pub fn request(route: &Route, id: &str, state: &Value) -> Request {
     }
 }
 
+/// The request that changes a node from `before` to `state`.
+pub fn update(route: &Route, id: &str, state: &Value, before: Option<&Value>) -> Request {
+    let mut request = request(route, id, state);
+    if route.body.iter().any(|part| matches!(part, Part::GrantChanges)) {
+        let changes = Map::from_iter([("changes".to_owned(), grant_changes(state, before))]);
+        request.body = Some(Value::Object(changes));
+    }
+    request
+}
+
+/// A template with its holes filled from the state.
+pub fn filled(template: &str, state: &Value) -> String {
+    fill(template, "", state, false)
+}
+
 fn body(parts: &[Part], id: &str, state: &Value) -> Value {
     let mut out = Map::new();
     for part in parts {

@@ -164,15 +164,26 @@ pub struct Destroy {
 }
 
 /// Subcommands of the official command that we do not have.
-const OTHER_COMMANDS: &[&str] = &[
-    "config-remote-sync", "debug", "deployment", "generate", "init", "launch", "open", "schema", "sync", "test",
-];
+const OTHER_COMMANDS: &[&str] =
+    &["config-remote-sync", "debug", "deployment", "generate", "init", "launch", "open", "schema", "sync", "test"];
 
 /// Its flags that we do not have.
 const OTHER_FLAGS: &[&str] = &[
-    "--include-locations", "--verbose", "--dbt-commands", "--jar-params", "--notebook-params", "--pipeline-params",
-    "--python-named-params", "--python-params", "--spark-submit-params", "--sql-params", "--log-format",
-    "--log-level", "--log-file", "--progress-format", "--include-related",
+    "--include-locations",
+    "--verbose",
+    "--dbt-commands",
+    "--jar-params",
+    "--notebook-params",
+    "--pipeline-params",
+    "--python-named-params",
+    "--python-params",
+    "--spark-submit-params",
+    "--sql-params",
+    "--log-format",
+    "--log-level",
+    "--log-file",
+    "--progress-format",
+    "--include-related",
 ];
 
 /// What of an unreadable command line the official command would understand.

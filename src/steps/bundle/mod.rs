@@ -1,14 +1,22 @@
 //! The applier: lock, upload, change resources, push the state. Decides nothing about what a
 //! bundle means; that is `bundle`, which is pure.
 
+pub mod applier;
 pub mod artifacts;
+pub mod ask;
+pub mod book;
+pub mod change_resource;
+pub mod checks;
+pub mod find_resource;
 pub mod folder_permissions;
 pub mod lock;
 pub mod manifest;
 pub mod mirror;
 pub mod put_file;
+pub mod read;
 pub mod run;
 pub mod sidecar;
+pub mod state_files;
 pub mod sync_snapshot;
 pub mod take_lock;
 pub mod upload;

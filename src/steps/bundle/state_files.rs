@@ -53,6 +53,11 @@ impl LocalFolder {
         Ok(())
     }
 
+    /// The copy of the state, where there is one.
+    pub async fn state(&self, disk: &dyn Files) -> Result<Option<State>, Failure> {
+        read(disk, &self.file("resources.json")).await?.map(|bytes| State::parse(&bytes)).transpose()
+    }
+
     pub async fn save_state(&self, disk: &dyn Files, state: &State) -> Result<(), Failure> {
         self.prepare(disk).await?;
         write(disk, &self.file("resources.json"), state.render().as_bytes()).await?;
@@ -197,8 +202,9 @@ pub async fn pull_files(
 
 fn parse_deployment(bytes: &[u8]) -> Result<DeploymentFile, Failure> {
     let unreadable = |message: String| Failure::new(Reason::StateUnreadable, message);
-    let file: DeploymentFile = serde_json::from_slice(bytes)
-        .map_err(|e| unreadable("read the list of uploaded files: `deployment.json` is not what we know".into()).because(e))?;
+    let file: DeploymentFile = serde_json::from_slice(bytes).map_err(|e| {
+        unreadable("read the list of uploaded files: `deployment.json` is not what we know".into()).because(e)
+    })?;
     if file.version > DeploymentFile::VERSION {
         let message = format!("read the list of uploaded files: `deployment.json` has version {}", file.version);
         return Err(unreadable(message).hint("a newer release of the official command has written it; upgrade"));

@@ -1,0 +1,78 @@
+//! `bundle destroy`: deletes what the state names, then the deployment's folder.
+
+use super::args::Destroy;
+use super::deploy::{failures, list, prevented};
+use super::hand::{Done, Hand, Quit, Ready, show, tell};
+use super::session::CLI_VERSION;
+use crate::bundle::plan::Plan;
+use crate::bundle::state::State;
+use crate::domain::Diagnostic;
+use crate::steps::bundle::applier::Applier;
+use crate::steps::bundle::book::Book;
+
+pub async fn run(hand: Hand, args: &Destroy) -> Done {
+    if !args.auto_approve {
+        show(&[Diagnostic::error(
+            "destroy deletes every resource that this bundle has deployed, and its files in the workspace.\n\
+             Schemas, pipelines and volumes may lose their data for good. If that is meant, use --auto-approve",
+        )]);
+        return Err(Quit::Failed);
+    }
+    let ready = hand.ready().await?;
+    ready.accept()?;
+    let state = ready.pull_state().await?;
+    let root = ready.text(&["workspace", "root_path"]);
+    if ready.files.stat(root).await.map_err(|e| e.into_failure(format!("look for {root}")))?.is_none() {
+        tell("No active deployment found to destroy!");
+        return Ok(());
+    }
+    let lock = ready.lock(args.force_lock).await?;
+    let done = destroy(&ready, &state, args.quiet).await;
+    let unlocked = ready.unlock(lock, true).await;
+    done.and(unlocked)
+}
+
+async fn destroy(ready: &Ready, state: &State, quiet: u8) -> Done {
+    let plan = ready.plan_destroy(state).await?;
+    prevented(&plan)?;
+    announce(ready, &plan);
+    let disk = ready.hand.disk.as_ref();
+    let folder = ready.folder();
+    if !plan.is_empty() {
+        let next = state.next(|| uuid::Uuid::new_v4().to_string(), CLI_VERSION);
+        let applier = Applier::new(plan.clone(), Book::new(next, Some(folder.log())), false);
+        let execution = ready.execute(&applier).await?;
+        let state = applier.book.state();
+        folder.save_state(disk, &state).await?;
+        if let Err(quit) = failures(&applier, execution) {
+            ready.push_state(&state).await?;
+            return Err(quit);
+        }
+    }
+    let root = ready.text(&["workspace", "root_path"]);
+    ready.files.delete(root, true).await.map_err(|e| e.into_failure(format!("delete {root}")))?;
+    let files = ready.text(&["workspace", "file_path"]);
+    folder.forget_snapshot(disk, ready.rest.host(), files).await?;
+    if quiet < 2 {
+        let deleted = plan.nodes.values().filter(|planned| planned.kind.api.delete.is_some()).count();
+        tell(&format!("Destroy: {deleted} deleted"));
+    }
+    Ok(())
+}
+
+fn announce(ready: &Ready, plan: &Plan) {
+    let going: Vec<_> = plan.nodes.values().filter(|p| !p.gone && p.kind.api.delete.is_some()).collect();
+    if !going.is_empty() {
+        tell("The following resources will be deleted:");
+        list(&going);
+        tell("");
+    }
+    for (_, planned) in plan.destructive() {
+        let warning = planned.first().and_then(|p| p.kind.destroys).map_or("", |d| d.destroy);
+        tell(warning);
+        list(&planned);
+        tell("");
+    }
+    let root = ready.text(&["workspace", "root_path"]);
+    tell(&format!("All files and directories at the following location will be deleted: {root}\n"));
+}

@@ -1,0 +1,211 @@
+//! What every `bundle` command begins with: the bundle's folder, its target, the workspace,
+//! the resolved configuration.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::args::{self, Global};
+use crate::adapters::databricks::{PersonalToken, Profiles, Settings, Workspace};
+use crate::adapters::host::{LocalFiles, Masker, Repository, SystemClock};
+use crate::adapters::http;
+use crate::app::disk::Disk;
+use crate::bundle::load::{self, Loaded, ROOT_NAMES};
+use crate::bundle::resolve::resolve_loaded;
+use crate::bundle::{Facts, Git, Options, Resolved, User, json};
+use crate::domain::{Diagnostic, Failure, Reason, Secret, Tree};
+use crate::ports::{Request, Rest};
+use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
+
+/// How a command ends besides well: what was to be said is said already.
+#[derive(Debug)]
+pub enum Quit {
+    /// Diagnostics with an error were printed.
+    Failed,
+    Unsupported,
+    Failure(Failure),
+}
+
+impl From<Failure> for Quit {
+    fn from(failure: Failure) -> Self {
+        Quit::Failure(failure)
+    }
+}
+
+pub type Done = Result<(), Quit>;
+
+pub struct Hand {
+    pub root: PathBuf,
+    pub env: BTreeMap<String, String>,
+    pub global: Global,
+    pub options: Options,
+    pub source: Disk,
+    pub disk: Arc<LocalFiles>,
+    pub clock: Arc<SystemClock>,
+}
+
+/// A bundle whose target is resolved in its workspace.
+pub struct Ready {
+    pub hand: Hand,
+    pub rest: Arc<dyn Rest>,
+    pub files: WorkspaceFiles,
+    pub user: User,
+    pub workspace_id: String,
+    pub git: Option<Git>,
+    pub resolved: Resolved,
+}
+
+/// Line by line to stderr: what is not a result.
+pub fn tell(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Diagnostics bring their own blank lines.
+pub fn show(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        eprint!("{diagnostic}");
+    }
+}
+
+impl Hand {
+    pub fn new(global: Global, cluster_id: Option<String>) -> Result<Self, Quit> {
+        let env: BTreeMap<String, String> = std::env::vars().collect();
+        let root = find_root(&env)?;
+        let variables = args::variables(&global.variables).map_err(|e| Failure::new(Reason::InvalidInput, e))?;
+        let target = global.target.clone().or_else(|| env.get("DATABRICKS_BUNDLE_TARGET").cloned());
+        let read = |name: &str| name.starts_with("BUNDLE_VAR_") || name.starts_with("DATABRICKS_");
+        let options = Options {
+            root: root.to_string_lossy().into_owned(),
+            target: target.filter(|t| !t.is_empty()),
+            variables,
+            environment: env.iter().filter(|(name, _)| read(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
+            cluster_id,
+        };
+        let source = Disk::at(&root);
+        Ok(Self { root, env, global, options, source, disk: Arc::new(LocalFiles), clock: Arc::new(SystemClock) })
+    }
+
+    fn var(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    /// Loads, signs in, resolves. Diagnostics are shown by the caller, who may have more.
+    pub async fn ready(self) -> Result<Ready, Quit> {
+        self.check_engine()?;
+        let loaded = load::load(&self.source, &self.options)?;
+        if loaded.failed() {
+            show(&loaded.diagnostics);
+            return Err(Quit::Failed);
+        }
+        let rest = self.sign_in(&loaded)?;
+        let reply = rest.call(Request::get("/api/2.0/preview/scim/v2/Me")).await;
+        let reply = reply.map_err(|e| e.into_failure("find out who we are"))?;
+        let workspace_id = reply.header("x-databricks-org-id").unwrap_or_default().to_owned();
+        let profile = json::read(&"".into(), &reply.body)
+            .map_err(|_| Failure::new(Reason::MalformedReply, "find out who we are: the answer is not JSON"))?;
+        let user = User::from_profile(profile);
+        let git = self.git()?;
+        let facts = Facts { user: Some(user.clone()), git: git.clone() };
+        let resolved = resolve_loaded(loaded, &self.source, &self.options, &facts);
+        // By hand the older route comes first, as in the release whose behaviour we keep.
+        let files = WorkspaceFiles::new(Arc::clone(&rest), UploadRoute::ImportFile);
+        Ok(Ready { hand: self, rest, files, user, workspace_id, git, resolved })
+    }
+
+    fn check_engine(&self) -> Result<(), Quit> {
+        match self.var("DATABRICKS_BUNDLE_ENGINE") {
+            None | Some("direct") => Ok(()),
+            Some("terraform") => {
+                tell("unsupported: DATABRICKS_BUNDLE_ENGINE=terraform (environment)");
+                Err(Quit::Unsupported)
+            }
+            Some(other) => {
+                let message = format!("DATABRICKS_BUNDLE_ENGINE is `{other}`, and only `direct` is an engine");
+                Err(Failure::new(Reason::InvalidInput, message).into())
+            }
+        }
+    }
+
+    /// What the bundle names comes before the environment, a profile before a token.
+    fn sign_in(&self, loaded: &Loaded) -> Result<Arc<dyn Rest>, Quit> {
+        let named = self.global.profile.as_deref().or(loaded.profile()).or(self.var("DATABRICKS_CONFIG_PROFILE"));
+        let profiles = || match Profiles::path(&self.env) {
+            Some(file) => Profiles::load(&file),
+            None => Ok(Profiles::default()),
+        };
+        let (host, token) = match (named, loaded.host().or(self.var("DATABRICKS_HOST")), self.var("DATABRICKS_TOKEN")) {
+            (Some(name), host, _) => {
+                let profile = profiles()?.get(name)?;
+                (host.map_or(profile.host, str::to_owned), profile.token)
+            }
+            (None, Some(host), Some(token)) => (host.to_owned(), Secret::new(token)),
+            (None, Some(host), None) => match profiles()?.of_host(host)? {
+                Some(profile) => (profile.host, profile.token),
+                None => return Err(no_credentials().into()),
+            },
+            (None, None, _) => return Err(no_credentials().into()),
+        };
+        let masker = Arc::new(Masker::new());
+        let identity = PersonalToken::new(&host, token, &masker)?;
+        let client = http::client(&http::user_agent(self.var("GITHUB_ACTIONS").is_some()))?;
+        let mut settings = Settings::new(host);
+        settings.workspace_id = self.var("DATABRICKS_WORKSPACE_ID").map(str::to_owned);
+        settings.pace = crate::adapters::retry::Pace::from_env(self.var("DATABRICKS_BUNDLE_RETRY_INTERVAL_MS"));
+        let clock: Arc<dyn crate::ports::Clock> = Arc::clone(&self.clock) as Arc<_>;
+        Ok(Arc::new(Workspace::new(settings, client, Arc::new(identity), clock, masker)?))
+    }
+
+    fn git(&self) -> Result<Option<Git>, Failure> {
+        let unreadable = |e: std::io::Error| Failure::new(Reason::DiskError, "read the Git repository").because(e);
+        let Some(repository) = Repository::discover(&self.root).map_err(unreadable)? else { return Ok(None) };
+        let head = repository.head().map_err(unreadable)?;
+        let inside = self.root.canonicalize().map_err(unreadable)?;
+        let path = inside.strip_prefix(&repository.worktree).ok().map(|p| p.to_string_lossy().into_owned());
+        Ok(Some(Git {
+            bundle_path: path.filter(|p| !p.is_empty()).unwrap_or_else(|| ".".to_owned()),
+            branch: head.branch,
+            commit: head.commit,
+            origin_url: repository.origin_url(),
+        }))
+    }
+}
+
+fn no_credentials() -> Failure {
+    Failure::new(Reason::InvalidInput, "sign in to the workspace: neither a host with a token nor a profile is given")
+        .hint("set DATABRICKS_HOST and DATABRICKS_TOKEN, or name a profile of ~/.databrickscfg with --profile")
+}
+
+/// `DATABRICKS_BUNDLE_ROOT`, else the nearest folder upwards with a root file.
+fn find_root(env: &BTreeMap<String, String>) -> Result<PathBuf, Failure> {
+    let here =
+        std::env::current_dir().map_err(|e| Failure::new(Reason::Internal, "find the working folder").because(e))?;
+    if let Some(root) = env.get("DATABRICKS_BUNDLE_ROOT").filter(|r| !r.is_empty()) {
+        return Ok(here.join(root));
+    }
+    let has_root_file = |folder: &Path| ROOT_NAMES.iter().any(|name| folder.join(name).exists());
+    Ok(here.ancestors().find(|folder| has_root_file(folder)).unwrap_or(&here).to_owned())
+}
+
+impl Ready {
+    pub fn config(&self) -> &Tree {
+        &self.resolved.config
+    }
+
+    /// Shows what there is to say; quits where the engine does not know the bundle, or where
+    /// there is an error in it.
+    pub fn accept(&self) -> Done {
+        self.refuse()?;
+        show(&self.resolved.diagnostics);
+        if self.resolved.failed() { Err(Quit::Failed) } else { Ok(()) }
+    }
+
+    pub fn refuse(&self) -> Done {
+        if self.resolved.unsupported.is_empty() {
+            return Ok(());
+        }
+        for construct in &self.resolved.unsupported {
+            tell(&construct.to_string());
+        }
+        Err(Quit::Unsupported)
+    }
+}

@@ -1,0 +1,24 @@
+//! `bundle plan`: what a deployment would change. Only reads.
+
+use super::args::{Output, Plan};
+use super::hand::{Done, Hand, tell};
+use crate::bundle::document;
+
+pub async fn run(hand: Hand, args: &Plan) -> Done {
+    let mut ready = hand.ready().await?;
+    ready.accept()?;
+    let state = ready.pull_state().await?;
+    ready.check_volume().await?;
+    ready.build().await?;
+    ready.check_branch(args.force)?;
+    let plan = ready.plan(&state, &args.select).await?;
+    if args.quiet > 1 {
+        return Ok(());
+    }
+    match ready.hand.global.output {
+        Output::Json => println!("{}", document::pretty(&plan.document(), 2)),
+        Output::Text if args.quiet == 1 => tell(&plan.counts().plan_line()),
+        Output::Text => print!("{}", plan.text()),
+    }
+    Ok(())
+}

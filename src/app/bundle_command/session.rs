@@ -1,0 +1,128 @@
+//! What plan, deploy and destroy share: the state, the build, the plan.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hand::{Quit, Ready, show, tell};
+use crate::adapters::host::{LocalProcess, Masker};
+use crate::bundle::libraries;
+use crate::bundle::plan::Plan;
+use crate::bundle::planner::{self, NoPlan};
+use crate::bundle::state::State;
+use crate::domain::{Diagnostic, Failure};
+use crate::ports::process::Trust;
+use crate::steps::bundle::artifacts::{self, LocalLibrary, Shell};
+use crate::steps::bundle::read;
+use crate::steps::bundle::state_files::{self, LocalFolder};
+
+/// Which release of the official command our documents are those of.
+pub const CLI_VERSION: &str = "1.14.0";
+
+impl Ready {
+    pub fn text(&self, keys: &[&str]) -> &str {
+        self.config().text(keys).unwrap_or_default()
+    }
+
+    pub fn state_path(&self) -> &str {
+        self.text(&["workspace", "state_path"])
+    }
+
+    pub fn folder(&self) -> LocalFolder {
+        LocalFolder::new(&self.hand.root, &self.resolved.target)
+    }
+
+    pub async fn pull_state(&self) -> Result<State, Failure> {
+        let pulled =
+            state_files::pull_state(&self.files, self.hand.disk.as_ref(), self.state_path(), Some(&self.folder()))
+                .await?;
+        for warning in &pulled.warnings {
+            tell(&format!("Warn: {warning}"));
+        }
+        Ok(pulled.state)
+    }
+
+    /// Builds the artifacts and gives the tasks the addresses of their libraries.
+    pub async fn build(&mut self) -> Result<Vec<LocalLibrary>, Quit> {
+        let path = self.hand.env.get("PATH").cloned().unwrap_or_default();
+        let process = LocalProcess::new(path, Arc::new(Masker::new()));
+        let shell = Shell {
+            process: &process,
+            env: self.hand.env.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
+            trust: Trust::Tool,
+            timeout: Duration::from_secs(3600),
+        };
+        for build in artifacts::builds(self.config(), &self.hand.root) {
+            shell.build(&build, &tell).await?;
+        }
+        let Some(folder) = artifacts::artifact_folder(self.config()) else { return Ok(Vec::new()) };
+        let root = self.hand.options.root.clone();
+        let (found, said) = libraries::expand(&mut self.resolved.config, &self.hand.source, &root, &folder)?;
+        show(&said);
+        if said.iter().any(Diagnostic::is_error) {
+            return Err(Quit::Failed);
+        }
+        let local = |l: libraries::Library| LocalLibrary {
+            local: self.hand.root.join(&l.local),
+            shown: l.local,
+            remote: l.remote,
+        };
+        Ok(found.into_iter().map(local).collect())
+    }
+
+    /// A target may be bound to a branch. A detached HEAD has none, and passes.
+    pub fn check_branch(&self, force: bool) -> Result<(), Quit> {
+        let wanted = self.config().text(&["bundle", "git", "branch"]);
+        let actual = self.config().text(&["bundle", "git", "actual_branch"]);
+        match (wanted, actual) {
+            (Some(wanted), Some(actual)) if wanted != actual && !force => {
+                show(&[Diagnostic::error(format!(
+                    "not on the right Git branch:\n  expected according to configuration: {wanted}\n  actual: {actual}\n\
+                     --force deploys from this branch all the same"
+                ))]);
+                Err(Quit::Failed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads what is deployed and plans to reach the configuration.
+    pub async fn plan(&self, state: &State, select: &[String]) -> Result<Plan, Quit> {
+        self.make_plan(state, |answers| match select {
+            [] => planner::plan(self.config(), state, answers, CLI_VERSION),
+            some => Err(NoPlan::Unsupported(vec![crate::bundle::Unsupported {
+                path: format!("--select {}", some.join(",")),
+                origin: None,
+            }])),
+        })
+        .await
+    }
+
+    pub async fn plan_destroy(&self, state: &State) -> Result<Plan, Quit> {
+        self.make_plan(state, |answers| planner::plan_destroy(self.config(), state, answers, CLI_VERSION)).await
+    }
+
+    async fn make_plan(
+        &self,
+        state: &State,
+        plan: impl FnOnce(&planner::Answers) -> Result<Plan, NoPlan>,
+    ) -> Result<Plan, Quit> {
+        let reads = planner::reads(state).map_err(no_plan)?;
+        let answers = read::all(self.rest.as_ref(), state, &reads).await?;
+        plan(&answers).map_err(no_plan)
+    }
+}
+
+pub fn no_plan(why: NoPlan) -> Quit {
+    match why {
+        NoPlan::Wrong(diagnostics) => {
+            show(&diagnostics);
+            Quit::Failed
+        }
+        NoPlan::Unsupported(constructs) => {
+            for construct in constructs {
+                tell(&construct.to_string());
+            }
+            Quit::Unsupported
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `bundle summary`: the resolved configuration with what the state knows of each resource.
+//!
+//! It proves the state, not the workspace: no resource is read.
+
+use std::collections::BTreeMap;
+
+use super::args::{Output, Summary};
+use super::hand::{Done, Hand, Ready};
+use super::validate;
+use crate::bundle::kinds::{self, Kind};
+use crate::bundle::node::NodeKey;
+use crate::bundle::state::State;
+use crate::domain::Tree;
+
+pub async fn run(hand: Hand, args: &Summary) -> Done {
+    let mut ready = hand.ready().await?;
+    ready.accept()?;
+    let state = match args.force_pull {
+        true => None,
+        false => ready.folder().state(ready.hand.disk.as_ref()).await?,
+    };
+    let state = match state {
+        Some(state) => state,
+        None => ready.pull_state().await?,
+    };
+    add_state(&mut ready, &state);
+    match ready.hand.global.output {
+        Output::Json => print!("{}", validate::document(&ready)?),
+        Output::Text => print!("{}", text(&ready)),
+    }
+    Ok(())
+}
+
+fn add_state(ready: &mut Ready, state: &State) {
+    let mut known: BTreeMap<(String, String), &str> = BTreeMap::new();
+    for (node, entry) in &state.resources {
+        if let Some(key) = NodeKey::parse(node).filter(|key| key.child.is_none()) {
+            known.insert((key.kind, key.key), &entry.id);
+        }
+    }
+    let address = |kind: &Kind, id: &str| page(kind, ready.rest.host(), &ready.workspace_id, id);
+    let config = &mut ready.resolved.config;
+    for (kind, group) in config.get_mut("resources").and_then(Tree::as_map_mut).into_iter().flatten() {
+        for (key, resource) in group.as_map_mut().into_iter().flatten() {
+            match known.remove(&(kind.clone(), key.clone())) {
+                Some(id) => {
+                    resource.set(&["id"], id);
+                    if let Some(url) = kinds::by_name(kind).and_then(|k| address(k, id)) {
+                        resource.set(&["url"], url);
+                    }
+                }
+                None => resource.set(&["modified_status"], "created"),
+            }
+        }
+    }
+    for ((kind, key), id) in known {
+        config.set(&["resources", &kind, &key, "id"], id);
+        config.set(&["resources", &kind, &key, "modified_status"], "deleted");
+        if let Some(url) = kinds::by_name(&kind).and_then(|k| address(k, id)) {
+            config.set(&["resources", &kind, &key, "url"], url);
+        }
+    }
+}
+
+/// Catalog objects are shown as folders in one another.
+fn page(kind: &Kind, host: &str, workspace_id: &str, id: &str) -> Option<String> {
+    let page = kind.page?;
+    let id = if page.starts_with("explore/") { id.replace('.', "/") } else { id.to_owned() };
+    let query = if workspace_id.is_empty() { String::new() } else { format!("?w={workspace_id}") };
+    Some(format!("{host}/{}{query}", page.replace("{id}", &id)))
+}
+
+fn text(ready: &Ready) -> String {
+    let mut text = validate::heading(ready);
+    text.push_str("Resources:\n");
+    let groups = ready.config().get("resources").and_then(Tree::as_map);
+    let mut groups: Vec<_> = groups.into_iter().flatten().collect();
+    groups.sort_by_key(|(kind, _)| *kind);
+    for (kind, group) in groups {
+        let mut resources: Vec<_> = group.as_map().into_iter().flatten().collect();
+        if resources.is_empty() {
+            continue;
+        }
+        resources.sort_by_key(|(key, _)| *key);
+        text.push_str(&format!("  {}:\n", heading(kind)));
+        for (key, resource) in resources {
+            let name = resource.text(&["name"]).unwrap_or_default();
+            let url = resource.text(&["url"]).unwrap_or("(not deployed)");
+            text.push_str(&format!("    {key}:\n      Name: {name}\n      URL:  {url}\n"));
+        }
+    }
+    text
+}
+
+/// `registered_models` as `Registered Models`.
+fn heading(kind: &str) -> String {
+    let capital = |word: &str| {
+        let mut chars = word.chars();
+        chars.next().map(|c| c.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+    };
+    kind.split('_').map(capital).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,80 @@
+//! `bundle validate`: the resolved configuration, and what is wrong with it.
+
+use super::args::{Output, Validate};
+use super::hand::{Done, Hand, Quit, Ready, show};
+use crate::bundle::json;
+use crate::domain::{Diagnostic, Failure, Reason, Severity};
+use crate::steps::bundle::checks;
+
+pub async fn run(hand: Hand, args: &Validate) -> Done {
+    let mut ready = hand.ready().await?;
+    ready.refuse()?;
+    if !ready.resolved.failed() {
+        let found = checks::workspace(&ready.files, &ready.resolved.config).await?;
+        ready.resolved.diagnostics.extend(found);
+    }
+    if args.strict {
+        strict(&mut ready.resolved.diagnostics);
+    }
+    show(&ready.resolved.diagnostics);
+    match ready.hand.global.output {
+        Output::Json => print!("{}", document(&ready)?),
+        Output::Text => print!("{}", text(&ready)),
+    }
+    if ready.resolved.failed() { Err(Quit::Failed) } else { Ok(()) }
+}
+
+fn strict(diagnostics: &mut Vec<Diagnostic>) {
+    let warnings = diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
+    if warnings > 0 && !diagnostics.iter().any(Diagnostic::is_error) {
+        let were = if warnings == 1 { "warning was" } else { "warnings were" };
+        diagnostics
+            .push(Diagnostic::error(format!("{warnings} {were} found. Warnings are not allowed in strict mode")));
+    }
+}
+
+pub fn document(ready: &Ready) -> Result<String, Failure> {
+    json::write(ready.config(), 2)
+        .map(|text| text + "\n")
+        .map_err(|value| Failure::new(Reason::InvalidBundle, format!("json: unsupported value: {value}")))
+}
+
+pub fn heading(ready: &Ready) -> String {
+    let config = ready.config();
+    let mut text = String::new();
+    for (name, keys) in [("Name: ", ["bundle", "name"]), ("Target: ", ["bundle", "target"])] {
+        if let Some(value) = config.text(&keys) {
+            text.push_str(&format!("{name}{value}\n"));
+        }
+    }
+    let user = config.text(&["workspace", "current_user", "userName"]);
+    let path = config.text(&["workspace", "root_path"]);
+    let host = config.text(&["workspace", "host"]);
+    if user.is_some() || path.is_some() || host.is_some() {
+        text.push_str("Workspace:\n");
+        for (name, value) in [("Host", host), ("User", user), ("Path", path)] {
+            if let Some(value) = value {
+                text.push_str(&format!("  {name}: {value}\n"));
+            }
+        }
+    }
+    text
+}
+
+fn text(ready: &Ready) -> String {
+    let counts =
+        [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Recommendation, "recommendation")];
+    let found: Vec<String> = counts
+        .iter()
+        .map(|(severity, word)| (ready.resolved.diagnostics.iter().filter(|d| d.severity == *severity).count(), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    let verdict = match found.as_slice() {
+        [] => "Validation OK!".to_owned(),
+        [one] => format!("Found {one}"),
+        [first, second] => format!("Found {first} and {second}"),
+        [rest @ .., last] => format!("Found {}, and {last}", rest.join(", ")),
+    };
+    format!("{}\n{verdict}\n", heading(ready))
+}

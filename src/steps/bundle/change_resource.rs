@@ -1,0 +1,398 @@
+//! Changes one node of the plan: a resource, its permissions or its grants; and takes the
+//! change back.
+//!
+//! What to send is data of the kind; nothing here knows a kind by name. The receipt of an
+//! update is what the workspace had before, so that undo is an update too; what this run
+//! made lies in the outcome, and undo refuses when the workspace has something else by then.
+//! A delete cannot be taken back: the id and what the kind names as lost are gone, so it
+//! waits behind the point of no return.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::applier::Applier;
+use super::ask;
+use super::find_resource;
+use super::read;
+use crate::bundle::kinds::{self, Kind};
+use crate::bundle::plan::{Action, short};
+use crate::bundle::planner;
+use crate::bundle::requests::{self, Read};
+use crate::bundle::state::Deployed;
+use crate::bundle::typed;
+use crate::domain::{Failure, Reason};
+use crate::ports::{Rest, RestError, World};
+use crate::saga::{Change, Found, Nature, Outcome, Outcomes, Receipt, Spec, StepError, Undone};
+
+pub const VERB: &str = "change-resource";
+
+/// For people, such as: update jobs.train.
+pub fn title(action: Action, node: &str) -> String {
+    let verb = if action == Action::UpdateId { "rename" } else { action.name() };
+    format!("{verb} {}", short(node))
+}
+
+/// A change of one node, as a journal names it.
+#[derive(Clone)]
+struct About {
+    node: String,
+    kind: &'static Kind,
+    action: Action,
+    /// Nothing has to be sent: it is gone already, or there is no request for it.
+    forgets_only: bool,
+    /// The id before the change.
+    id: Option<String>,
+}
+
+pub struct ChangeResource {
+    about: About,
+    /// None when rebuilt from a journal: it can be looked for and taken back, not made.
+    applier: Option<Arc<Applier>>,
+}
+
+impl ChangeResource {
+    pub fn new(applier: &Arc<Applier>, node: &str) -> Option<Self> {
+        let planned = applier.plan.nodes.get(node)?;
+        let no_request = planned.action == Action::Delete && planned.kind.api.delete.is_none();
+        let about = About {
+            node: node.to_owned(),
+            kind: planned.kind,
+            action: planned.action,
+            forgets_only: planned.gone || no_request,
+            id: planned.id().map(str::to_owned),
+        };
+        Some(Self { about, applier: Some(Arc::clone(applier)) })
+    }
+
+    pub fn rebuild(spec: &Spec) -> Option<Self> {
+        let node = spec.subject.clone();
+        let word = spec.args["action"].as_str()?;
+        let all = [Action::Update, Action::UpdateId, Action::Create, Action::Recreate, Action::Delete];
+        let about = About {
+            kind: kinds::of_node(&node)?,
+            action: all.into_iter().find(|action| action.name() == word)?,
+            forgets_only: spec.args["forgets_only"].as_bool().unwrap_or(false),
+            id: spec.args["id"].as_str().map(str::to_owned),
+            node,
+        };
+        Some(Self { about, applier: None })
+    }
+
+    fn applier(&self) -> Result<&Applier, StepError> {
+        self.applier.as_deref().ok_or_else(|| {
+            let message = format!("{}: a change read from a journal cannot be made again", self.title());
+            Failure::new(Reason::Internal, message).into()
+        })
+    }
+
+    /// The id of what there is now, or was.
+    fn id(&self) -> Result<&str, StepError> {
+        self.about
+            .id
+            .as_deref()
+            .ok_or_else(|| Failure::new(Reason::Internal, format!("{}: it has no id", self.title())).into())
+    }
+
+    fn read_of(&self, id: &str) -> Read {
+        requests::read(&self.about.node, self.about.kind, id)
+    }
+
+    /// What the workspace has now, as far as it is a matter of configuration.
+    async fn now(&self, rest: &dyn Rest, id: &str) -> Result<Option<Value>, StepError> {
+        let answer = read::one(rest, &self.read_of(id)).await?;
+        Ok(answer.map(|answer| self.configured(id, &answer)))
+    }
+
+    fn configured(&self, id: &str, answer: &Value) -> Value {
+        let remote = requests::remote(self.about.kind, id, answer);
+        typed::received(&remote, self.about.kind.state)
+    }
+
+    /// Whether what we made is still what there is, noise of the workspace aside.
+    fn is_ours(&self, made: &Value, now: &Value) -> bool {
+        !planner::differs(self.about.kind, made, now)
+    }
+
+    async fn create(&self, world: &World, receipt: &Receipt) -> Result<Outcome, StepError> {
+        let applier = self.applier()?;
+        let (value, depends_on) = applier.value(world, &self.about.node).await?;
+        let request = requests::request(&self.about.kind.api.create, "", &value);
+        let sent = world.workspace.call(ask::ready(&request)).await.and_then(|reply| reply.json());
+        let id = match sent {
+            Ok(answer) => requests::id(self.about.kind, &value, &answer).ok_or_else(|| self.malformed())?,
+            Err(error) => self.look_after_error(world, receipt, error).await?,
+        };
+        self.write_down(world, &id, value, depends_on).await
+    }
+
+    /// A server that fails may have done it all the same.
+    async fn look_after_error(&self, world: &World, receipt: &Receipt, error: RestError) -> Result<String, StepError> {
+        if error.may_have_been_applied()
+            && error.status().is_some()
+            && let Ok(Found::Done(outcome)) = self.find(world, receipt).await
+            && let Some(id) = outcome.0["id"].as_str()
+        {
+            return Ok(id.to_owned());
+        }
+        Err(step_error(error, self.title()))
+    }
+
+    fn malformed(&self) -> StepError {
+        let message = format!("{}: the answer names no id", self.title());
+        StepError::lost(Failure::new(Reason::MalformedReply, message))
+    }
+
+    async fn update(&self, world: &World, receipt: &Receipt) -> Result<Outcome, StepError> {
+        let applier = self.applier()?;
+        let (value, depends_on) = applier.value(world, &self.about.node).await?;
+        let id = self.id()?;
+        let before = applier.plan.nodes.get(&self.about.node).and_then(|p| p.deployed.as_ref()).map(|d| &d.state);
+        let new_id = match self.send_update(world.workspace.as_ref(), id, &value, before).await {
+            Ok(new_id) => new_id,
+            Err(error) => {
+                // A rename that was made answers under its new name only.
+                let renamed = self.about.action == Action::UpdateId && error.may_have_been_applied();
+                if renamed {
+                    self.look_after_error(world, receipt, error).await?
+                } else {
+                    return Err(step_error(error, self.title()));
+                }
+            }
+        };
+        self.write_down(world, &new_id, value, depends_on).await
+    }
+
+    /// Sends the update, or the rename, and says the id that the node has afterwards.
+    async fn send_update(
+        &self,
+        rest: &dyn Rest,
+        id: &str,
+        value: &Value,
+        before: Option<&Value>,
+    ) -> Result<String, RestError> {
+        let api = &self.about.kind.api;
+        let renames = self.about.action == Action::UpdateId;
+        let route = if renames { api.rename.as_ref().or(api.update.as_ref()) } else { api.update.as_ref() };
+        let Some(route) = route else { return Ok(id.to_owned()) };
+        let request = requests::update(route, id, value, before);
+        let mut request = ask::ready(&request);
+        // Setting what is set already does no more.
+        request.repeatable = !renames;
+        let answer = rest.call(request).await?.json()?;
+        let new_id = renames.then(|| requests::id(self.about.kind, value, &answer)).flatten();
+        Ok(new_id.unwrap_or_else(|| id.to_owned()))
+    }
+
+    async fn delete(&self, world: &World) -> Result<(), StepError> {
+        let Some(route) = self.about.kind.api.delete.as_ref().filter(|_| !self.about.forgets_only) else {
+            return Ok(());
+        };
+        let state = self.applier()?.book.get(&self.about.node).map(|d| d.state).unwrap_or(Value::Null);
+        let mut request = ask::ready(&requests::request(route, self.id()?, &state));
+        request.repeatable = true;
+        match world.workspace.call(request).await {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            // It is somebody else's now: it is forgotten, as the official command does.
+            Err(error) if error.status() == Some(403) => {
+                tracing::warn!("{}: {error}; it is left there and forgotten", self.title());
+            }
+            Err(error) => return Err(step_error(error, self.title())),
+        }
+        Ok(())
+    }
+
+    async fn write_down(
+        &self,
+        world: &World,
+        id: &str,
+        value: Value,
+        depends_on: Vec<crate::bundle::plan::Dependency>,
+    ) -> Result<Outcome, StepError> {
+        let applier = self.applier()?;
+        let entry = Deployed { id: id.to_owned(), state: value.clone(), depends_on };
+        applier.done(world, &self.about.node, Some(entry)).await?;
+        Ok(Outcome(json!({"id": id, "made": value})))
+    }
+
+    async fn undo_create(&self, rest: &dyn Rest, receipt: &Receipt, outcome: &Outcome) -> Result<Undone, StepError> {
+        let Some(id) = outcome.0["id"].as_str() else { return Ok(Undone::NothingToDo) };
+        let Some(now) = self.now(rest, id).await? else { return Ok(Undone::NothingToDo) };
+        let Some(route) = &self.about.kind.api.delete else {
+            return self.put_back(rest, id, receipt, outcome, &now).await;
+        };
+        if outcome.0["made"].is_object() && !self.is_ours(&outcome.0["made"], &now) {
+            return Err(self.drift());
+        }
+        let mut request = ask::ready(&requests::request(route, id, &now));
+        request.repeatable = true;
+        match rest.call(request).await {
+            Ok(_) => Ok(Undone::TakenBack),
+            Err(error) if error.is_not_found() => Ok(Undone::TakenBack),
+            Err(error) => Err(step_error(error, format!("take back: {}", self.title()))),
+        }
+    }
+
+    /// Sends what was there before.
+    async fn put_back(
+        &self,
+        rest: &dyn Rest,
+        id: &str,
+        receipt: &Receipt,
+        outcome: &Outcome,
+        now: &Value,
+    ) -> Result<Undone, StepError> {
+        let (before, made) = (&receipt.0["before"], &outcome.0["made"]);
+        if !before.is_object() {
+            return Ok(Undone::LeftInPlace);
+        }
+        if !planner::differs(self.about.kind, before, now) {
+            return Ok(Undone::NothingToDo);
+        }
+        if made.is_object() && !self.is_ours(made, now) {
+            return Err(self.drift());
+        }
+        let sent = self.send_update(rest, id, before, made.is_object().then_some(made)).await;
+        sent.map_err(|error| step_error(error, format!("take back: {}", self.title())))?;
+        Ok(Undone::TakenBack)
+    }
+
+    fn drift(&self) -> StepError {
+        StepError::drift(short(&self.about.node), "what this run deployed", "other values")
+    }
+}
+
+#[async_trait]
+impl Change<World> for ChangeResource {
+    fn spec(&self) -> Spec {
+        let mut args = Map::new();
+        args.insert("action".into(), self.about.action.name().into());
+        if let Some(id) = &self.about.id {
+            args.insert("id".into(), id.clone().into());
+        }
+        if self.about.forgets_only {
+            args.insert("forgets_only".into(), true.into());
+        }
+        Spec { verb: VERB.to_owned(), subject: self.about.node.clone(), args: Value::Object(args) }
+    }
+
+    fn title(&self) -> String {
+        title(self.about.action, &self.about.node)
+    }
+
+    fn nature(&self) -> Nature {
+        match self.about.action {
+            Action::Delete if self.about.forgets_only => Nature::Reversible,
+            Action::Delete | Action::Recreate => Nature::Irreversible(match self.about.kind.loses.data {
+                "" => "its id",
+                data => data,
+            }),
+            _ => Nature::Reversible,
+        }
+    }
+
+    async fn observe(&self, world: &World, _: &Outcomes) -> Result<Receipt, StepError> {
+        let applier = self.applier()?;
+        let Some(planned) = applier.plan.nodes.get(&self.about.node) else { return Ok(Receipt(json!({}))) };
+        let mut receipt = Map::new();
+        if matches!(self.about.action, Action::Create | Action::Recreate | Action::UpdateId) {
+            let (value, _) = applier.value(world, &self.about.node).await?;
+            receipt.insert("look".into(), find_resource::clue(self.about.kind, &value));
+        }
+        if let (Some(id), Some(answer)) = (&self.about.id, &planned.answer) {
+            receipt.insert("before".into(), self.configured(id, answer));
+        } else if applier.may_be_taken_back && self.about.kind.api.delete.is_none() {
+            // Permissions of something that is there already: nobody has read them yet.
+            let (value, _) = applier.value(world, &self.about.node).await?;
+            if let Some(id) = requests::id(self.about.kind, &value, &Value::Null)
+                && let Some(before) = self.now(world.workspace.as_ref(), &id).await?
+            {
+                receipt.insert("before".into(), before);
+            }
+        }
+        Ok(Receipt(Value::Object(receipt)))
+    }
+
+    async fn act(&self, world: &World, _: &Outcomes, receipt: &Receipt) -> Result<Outcome, StepError> {
+        match self.about.action {
+            Action::Skip => Ok(Outcome(json!({}))),
+            Action::Create => self.create(world, receipt).await,
+            Action::Update | Action::UpdateId => self.update(world, receipt).await,
+            Action::Recreate => {
+                self.delete(world).await?;
+                self.applier()?.done(world, &self.about.node, None).await?;
+                self.create(world, receipt).await
+            }
+            Action::Delete => {
+                self.delete(world).await?;
+                self.applier()?.done(world, &self.about.node, None).await?;
+                Ok(Outcome(json!({})))
+            }
+        }
+    }
+
+    async fn find(&self, world: &World, receipt: &Receipt) -> Result<Found, StepError> {
+        let rest = world.workspace.as_ref();
+        match self.about.action {
+            Action::Create | Action::Recreate | Action::UpdateId => {
+                let found =
+                    find_resource::find(rest, self.about.kind, &receipt.0["look"], self.about.id.as_deref()).await?;
+                Ok(match found.as_slice() {
+                    [] => Found::NotDone,
+                    [id] => {
+                        self.remember_found(world, id).await?;
+                        Found::Done(Outcome(json!({"id": id})))
+                    }
+                    many => Found::Ambiguous(many.iter().map(|id| format!("{} {id}", self.about.kind.title)).collect()),
+                })
+            }
+            Action::Update => {
+                let id = self.id()?;
+                let now = self.now(rest, id).await?;
+                let unchanged = now.as_ref().is_some_and(|now| *now == receipt.0["before"]);
+                Ok(if unchanged { Found::NotDone } else { Found::Done(Outcome(json!({"id": id}))) })
+            }
+            Action::Delete => {
+                let gone = self.about.forgets_only || self.now(rest, self.id()?).await?.is_none();
+                Ok(if gone { Found::Done(Outcome(json!({}))) } else { Found::NotDone })
+            }
+            Action::Skip => Ok(Found::Done(Outcome(json!({})))),
+        }
+    }
+
+    async fn undo(&self, world: &World, receipt: &Receipt, outcome: Option<&Outcome>) -> Result<Undone, StepError> {
+        let rest = world.workspace.as_ref();
+        let Some(outcome) = outcome else { return Ok(Undone::NothingToDo) };
+        match self.about.action {
+            Action::Create => self.undo_create(rest, receipt, outcome).await,
+            Action::Update | Action::UpdateId => {
+                let id = outcome.0["id"].as_str().map_or_else(|| self.id(), Ok)?;
+                let Some(now) = self.now(rest, id).await? else { return Ok(Undone::NothingToDo) };
+                self.put_back(rest, id, receipt, outcome, &now).await
+            }
+            Action::Delete if self.about.forgets_only => Ok(Undone::NothingToDo),
+            Action::Skip | Action::Delete | Action::Recreate => Ok(Undone::LeftInPlace),
+        }
+    }
+}
+
+impl ChangeResource {
+    /// Found again in the run that made it: it belongs into the state.
+    async fn remember_found(&self, world: &World, id: &str) -> Result<(), StepError> {
+        let Some(applier) = &self.applier else { return Ok(()) };
+        if applier.book.get(&self.about.node).is_some_and(|entry| entry.id == *id) {
+            return Ok(());
+        }
+        let (value, depends_on) = applier.value(world, &self.about.node).await?;
+        self.write_down(world, id, value, depends_on).await.map(drop)
+    }
+}
+
+fn step_error(error: RestError, doing: String) -> StepError {
+    // A status is an answer: what it left behind was looked for already.
+    let lost = error.may_have_been_applied() && error.status().is_none();
+    let failure = error.into_failure(doing);
+    if lost { StepError::lost(failure) } else { failure.into() }
+}

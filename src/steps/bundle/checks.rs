@@ -1,0 +1,40 @@
+//! What only the workspace can say about a resolved bundle, before anything is deployed.
+
+use super::upload::prepare_folder;
+use super::workspace_files::{WorkspaceFiles, escape};
+use crate::domain::{Diagnostic, Failure, Tree};
+use crate::ports::Request;
+
+/// The folder of the files is made already here: who may not write into it should hear so
+/// from `validate`.
+pub async fn workspace(files: &WorkspaceFiles, config: &Tree) -> Result<Vec<Diagnostic>, Failure> {
+    let mut found = Vec::new();
+    if let Some(folder) = config.text(&["workspace", "file_path"])
+        && let Err(failure) = prepare_folder(files, folder).await
+    {
+        found.push(Diagnostic::error(failure.message));
+    }
+    found.extend(artifact_volume(files, config).await?);
+    Ok(found)
+}
+
+/// Artifacts may go to a volume; it has to be there.
+pub async fn artifact_volume(files: &WorkspaceFiles, config: &Tree) -> Result<Option<Diagnostic>, Failure> {
+    let Some(path) = config.find(&["workspace", "artifact_path"]) else { return Ok(None) };
+    let Some(rest) = path.as_str().and_then(|p| p.strip_prefix("/Volumes/")) else { return Ok(None) };
+    let parts: Vec<&str> = rest.split('/').collect();
+    let [catalog, schema, volume, ..] = parts[..] else {
+        let what = format!("expected /Volumes/<catalog>/<schema>/<volume>/..., got /Volumes/{rest}");
+        return Ok(Some(Diagnostic::error(what).path("workspace.artifact_path").at_tree(path)));
+    };
+    let name = format!("{catalog}.{schema}.{volume}");
+    let request = Request::get(format!("/api/2.1/unity-catalog/volumes/{}", escape(&name)));
+    match files.rest().call(request).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.is_not_found() => {
+            let what = Diagnostic::error(format!("volume {name} does not exist"));
+            Ok(Some(what.path("workspace.artifact_path").at_tree(path)))
+        }
+        Err(error) => Err(error.into_failure(format!("look for volume {name}"))),
+    }
+}
