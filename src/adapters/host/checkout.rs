@@ -179,7 +179,11 @@ impl Closed {
                 continue;
             }
             let mode = fs::metadata(&folder)?.permissions().mode() & 0o7777;
-            fs::set_permissions(&folder, Permissions::from_mode(mode & 0o7700))?;
+            if mode & 0o077 == 0 {
+                continue;
+            }
+            fs::set_permissions(&folder, Permissions::from_mode(mode & 0o7700))
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
             closed.0.push((folder, mode));
         }
         Ok(closed)
