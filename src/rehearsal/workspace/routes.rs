@@ -81,7 +81,11 @@ fn entrance() -> Routes {
 async fn host_metadata(State(server): State<Arc<Server>>) -> Response {
     let (account, audiences) = match &server.config.identity {
         Identity::Federated(federation) => (federation.account_id.as_str(), vec![federation.account_id.as_str()]),
-        Identity::PerToken => return unknown_host(),
+        // No workspace id: which one it is depends on the token, and there is none here.
+        Identity::PerToken => {
+            let at = format!("{}/oidc", server.url);
+            return axum::Json(json!({"oidc_endpoint": at, "cloud": "AWS", "host_type": "WORKSPACE"})).into_response();
+        }
     };
     let workspace = server.with_store("workspace", |s, _| s.workspace_id.to_string());
     axum::Json(json!({

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::permissions;
-use super::workspace_files::Place;
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply};
 use crate::rehearsal::workspace::clock::rfc3339;
 
@@ -19,15 +18,16 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     permissions::own(call, "alertsv2", &id);
     let (at, who) = (rfc3339(call.now), call.who.user_name.clone());
     let mut doc = Value::Object(call.take_json());
-    let parent = doc["parent_path"].as_str().map_or_else(|| format!("/Users/{who}"), str::to_owned);
-    doc["parent_path"] = json!(Place::of(&parent)?.path);
+    if doc["parent_path"].is_null() {
+        doc["parent_path"] = json!(format!("/Users/{who}"));
+    }
     doc["id"] = json!(id);
     doc["create_time"] = json!(at);
     doc["update_time"] = json!(at);
     doc["owner_user_name"] = json!(who);
     doc["lifecycle_state"] = json!("ACTIVE");
-    if doc["run_as_user_name"].is_null() {
-        doc["run_as_user_name"] = json!(who);
+    if doc["run_as"].is_null() {
+        doc["effective_run_as"] = json!({"user_name": who});
     }
     call.store.table("alerts").insert(id, doc.clone());
     Reply::json(doc)

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply, page};
 use crate::rehearsal::workspace::store::Store;
+use crate::rehearsal::workspace::tree::parent;
 
 /// What the three levels have in common.
 pub(crate) struct Level {
@@ -295,7 +296,13 @@ fn storage_of(volume: &str) -> String {
 }
 
 fn forget_storage(store: &mut Store, volume: &str) {
-    store.storage.remove(&storage_of(volume));
+    let mut at = storage_of(volume);
+    store.storage.remove(&at);
+    // The folders above only exist because of what was in them.
+    while parent(&at) != at && store.storage.children(parent(&at)).is_empty() {
+        at = parent(&at).to_owned();
+        store.storage.remove(&at);
+    }
 }
 
 pub(crate) fn create_volume(call: &mut Call) -> Answer {

@@ -14,6 +14,11 @@ fn find<'a>(call: &'a mut Call) -> Result<&'a mut Value, Refusal> {
     call.store.table("dashboards").get_mut(&id).ok_or(missing)
 }
 
+/// The service writes the document anew; what comes back is not byte for byte what was sent.
+fn stored(text: &str) -> String {
+    serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |doc| format!("{doc}\n"))
+}
+
 /// The draft without what was published.
 fn draft(doc: &Value) -> Value {
     let mut doc = doc.clone();
@@ -41,7 +46,7 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     let doc = json!({
         "dashboard_id": id, "display_name": name, "path": path, "parent_path": parent, "create_time": at,
         "update_time": at, "etag": (number % 100_000_000).to_string(), "lifecycle_state": "ACTIVE",
-        "serialized_dashboard": call.value("serialized_dashboard").unwrap_or_else(|| "{}".into()),
+        "serialized_dashboard": stored(&call.value("serialized_dashboard").unwrap_or_else(|| "{}".into())),
         "warehouse_id": call.value("warehouse_id").unwrap_or_default(),
     });
     call.store.files.put(&path, What::Elsewhere("DASHBOARD"), number, call.now);
@@ -54,7 +59,8 @@ pub(crate) fn get(call: &mut Call) -> Answer {
 }
 
 pub(crate) fn list(call: &mut Call) -> Answer {
-    let all: Vec<Value> = call.store.table("dashboards").values().map(draft).collect();
+    let all: Vec<Value> =
+        call.store.table("dashboards").values().filter(|d| d["lifecycle_state"] == "ACTIVE").map(draft).collect();
     Reply::json(if all.is_empty() { json!({}) } else { json!({"dashboards": all}) })
 }
 
@@ -71,6 +77,7 @@ pub(crate) fn update(call: &mut Call) -> Answer {
             doc[field] = value.clone();
         }
     }
+    doc["serialized_dashboard"] = json!(stored(doc["serialized_dashboard"].as_str().unwrap_or_default()));
     let etag = doc["etag"].as_str().and_then(|e| e.parse::<u64>().ok()).unwrap_or(0) + 1;
     doc["etag"] = json!(etag.to_string());
     doc["update_time"] = json!(rfc3339(now));
@@ -82,14 +89,16 @@ pub(crate) fn update(call: &mut Call) -> Answer {
     Reply::json(answer)
 }
 
-/// To the trash, which nobody can look into.
+/// To the trash, where it can still be looked at.
 pub(crate) fn trash(call: &mut Call) -> Answer {
     let path = find(call)?["path"].as_str().unwrap_or_default().to_owned();
     let id = call.param("id").to_owned();
+    let doc = find(call)?;
+    doc["lifecycle_state"] = json!("TRASHED");
+    let answer = draft(doc);
     call.store.files.remove(&path);
-    call.store.table("dashboards").shift_remove(&id);
     call.store.acls.remove(&format!("dashboards/{id}"));
-    Reply::done()
+    Reply::json(answer)
 }
 
 pub(crate) fn publish(call: &mut Call) -> Answer {

@@ -30,7 +30,7 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     if call.store.get("models", &name).is_some() {
         return Err(Refusal::exists(format!("Registered Model with name {name} already exists.")));
     }
-    let id = call.store.ids.uuid().replace('-', "");
+    let id = call.store.ids.number().to_string();
     permissions::own(call, "registered-models", &id);
     let mut doc = Value::Object(call.take_json());
     doc["user_id"] = json!(call.who.user_name);

@@ -71,7 +71,7 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     }
     let config = call.json.get("config").cloned().unwrap_or(json!({}));
     check(&config)?;
-    let id = call.store.ids.uuid().replace('-', "");
+    let id = call.store.ids.uuid();
     permissions::own(call, "serving-endpoints", &id);
     let (now, who) = (call.now, call.who.user_name.clone());
     let mut doc: Map<String, Value> = call.take_json();

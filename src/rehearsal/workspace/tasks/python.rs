@@ -69,7 +69,13 @@ pub(crate) async fn run(
     token: &str,
 ) -> Result<Ended, String> {
     let root = local.folder.join("runs").join(work.run.to_string()).join(&work.key);
-    let files = server.with_store(store, |s, _| (copied(&s.files), copied(&s.storage)));
+    let files = server.with_store(store, |s, _| {
+        let mut storage = copied(&s.storage);
+        // A volume is a folder even while nothing lies in it.
+        let volumes = s.tables().get("volumes").into_iter().flat_map(|t| t.keys());
+        storage.extend(volumes.map(|name| (format!("/Volumes/{}", name.replace('.', "/")), None)));
+        (copied(&s.files), storage)
+    });
     let laid = root.clone();
     // Writing a workspace of files is disk work; it must not hold up the server's threads.
     let was = tokio::task::spawn_blocking(move || lay_out(&laid, files))
