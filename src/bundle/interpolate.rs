@@ -82,7 +82,7 @@ impl Resolver<'_> {
             }
             _ => None,
         };
-        Ok(node.map(|node| Tree { node, origins: tree.origins.clone(), key: tree.key.clone() }))
+        Ok(node.map(|node| Tree { node, ..emptied(tree) }))
     }
 
     fn text(&mut self, text: &str, tree: &Tree, path: &Path) -> Result<Option<Tree>, String> {
@@ -98,9 +98,7 @@ impl Resolver<'_> {
     fn text_on_way(&mut self, text: &str, tree: &Tree, path: &Path) -> Result<Option<Tree>, String> {
         if let Some(whole) = reference::whole(text) {
             return Ok(match self.value(whole.name)? {
-                Value::Known(value) => {
-                    Some(Tree { node: value.node, origins: tree.origins.clone(), key: tree.key.clone() })
-                }
+                Value::Known(value) => Some(Tree { node: value.node, ..emptied(tree) }),
                 Value::Left => None,
                 Value::Behind => {
                     self.odd.push((path.clone(), tree.clone()));
@@ -131,7 +129,7 @@ impl Resolver<'_> {
             return Ok(None);
         }
         // `${var.${var.name}}`: what the inner one gave may complete the outer one.
-        let resolved = Tree { node: Node::String(out), origins: tree.origins.clone(), key: tree.key.clone() };
+        let resolved = Tree { node: Node::String(out), ..emptied(tree) };
         let again = resolved.as_str().unwrap_or_default();
         if reference::all(again).iter().any(|r| ours(r.name)) && self.way.len() < 100 {
             return Ok(Some(self.text_on_way(again, &resolved, path)?.unwrap_or(resolved)));
@@ -214,6 +212,11 @@ impl Resolver<'_> {
             None => Err(format!("reference does not exist: ${{{name}}}")),
         }
     }
+}
+
+/// The place of a value, without the value.
+fn emptied(tree: &Tree) -> Tree {
+    Tree { node: Node::Null, origins: tree.origins.clone(), key: tree.key.clone(), anchored: tree.anchored }
 }
 
 fn ours(name: &str) -> bool {

@@ -145,8 +145,18 @@ impl Reader<'_> {
     }
 
     fn error(&self, what: &str) -> JsonError {
-        let what = if self.at >= self.bytes.len() { "unexpected end of JSON input" } else { what };
-        JsonError { what: what.to_owned(), line: self.line, column: self.column() }
+        if self.at < self.bytes.len() {
+            return JsonError { what: what.to_owned(), line: self.line, column: self.column() };
+        }
+        // The end is where something stood last, not behind the empty lines.
+        let text = self.bytes.trim_ascii_end();
+        let line_start = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        JsonError {
+            what: "unexpected end of JSON input".to_owned(),
+            line: count(text.iter().filter(|b| **b == b'\n').count() + 1),
+            column: count(text.len() - line_start + 1),
+        }
     }
 
     fn origin(&self) -> Origin {
@@ -184,7 +194,7 @@ impl Reader<'_> {
             Some(b'-' | b'0'..=b'9') => self.number()?,
             _ => return Err(self.error("invalid character looking for beginning of value")),
         };
-        Ok(Tree { node, origins: vec![origin], key: None })
+        Ok(Tree { node, origins: vec![origin], ..Tree::default() })
     }
 
     fn word(&mut self, word: &str, node: Node) -> Result<Node, JsonError> {

@@ -15,7 +15,8 @@ use crate::domain::{Diagnostic, Failure, Map, Node, Origin, Path, Tree};
 /// The names a root file may have.
 pub const ROOT_NAMES: [&str; 4] = ["databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml"];
 
-/// The configuration of a target before variables and defaults, or as far as loading came.
+/// The configuration of a target before variables and defaults, or as far as loading came:
+/// null when there is no root file to load.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
     pub config: Tree,
@@ -26,6 +27,8 @@ pub struct Loaded {
     pub files: Vec<String>,
     /// Every target with the host and profile it names itself, or the bundle does.
     pub targets: Vec<TargetInfo>,
+    /// The selected target has a `workspace.root_path` of its own.
+    pub root_path_given: bool,
 }
 
 /// What a target says about the workspace it goes to.
@@ -55,7 +58,8 @@ impl Loaded {
 
 /// Loads a bundle and selects its target.
 pub fn load(source: &dyn Source, options: &Options) -> Result<Loaded, Failure> {
-    let mut loader = Loader { source, options, loaded: Loaded::default() };
+    let loaded = Loaded { config: Tree::map(), ..Loaded::default() };
+    let mut loader = Loader { source, options, loaded };
     for step in [Loader::root, Loader::includes, Loader::one_name_for_targets, Loader::unique_keys, Loader::select] {
         step(&mut loader)?;
         if loader.loaded.failed() {
@@ -90,14 +94,16 @@ impl Loader<'_> {
         match found[..] {
             [name] => {
                 let tree = self.file(name)?;
-                self.loaded.config = tree.unwrap_or_default();
+                self.loaded.config = tree.unwrap_or_else(Tree::map);
             }
             [] => {
+                self.loaded.config = Tree::null();
                 self.report(Diagnostic::error("Unable to locate the bundle root: databricks.yml not found.").detail(
                     "Run this command in the folder of a bundle, or set DATABRICKS_BUNDLE_ROOT to that folder.",
-                ))
+                ));
             }
             _ => {
+                self.loaded.config = Tree::null();
                 let root = &self.options.root;
                 self.report(Diagnostic::error(format!("multiple bundle root configuration files found in {root}")));
             }
@@ -165,7 +171,9 @@ impl Loader<'_> {
         }
         let included: Vec<Tree> =
             names.iter().map(|(name, pattern)| Tree::from(name.as_str()).at_origin_of(pattern)).collect();
-        if let Some(include) = self.loaded.config.get_mut("include") {
+        if included.is_empty() {
+            self.loaded.config.remove("include");
+        } else if let Some(include) = self.loaded.config.get_mut("include") {
             include.node = Node::List(included);
         }
         for (name, _) in names {
@@ -277,10 +285,14 @@ impl Loader<'_> {
     fn select(&mut self) -> Result<(), Failure> {
         self.loaded.targets = target::list(&self.loaded.config);
         match target::choose(&self.loaded.config, self.options) {
-            Ok(name) => match target::select(&mut self.loaded.config, &name, &mut self.loaded.diagnostics) {
-                Ok(()) => self.loaded.target = name,
-                Err(diagnostic) => self.report(diagnostic),
-            },
+            Ok(name) => {
+                let own = self.loaded.config.text(&["targets", &name, "workspace", "root_path"]);
+                self.loaded.root_path_given = own.is_some();
+                match target::select(&mut self.loaded.config, &name, &mut self.loaded.diagnostics) {
+                    Ok(()) => self.loaded.target = name,
+                    Err(diagnostic) => self.report(diagnostic),
+                }
+            }
             Err(diagnostic) => self.report(diagnostic),
         }
         Ok(())

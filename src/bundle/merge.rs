@@ -17,7 +17,7 @@ pub fn merge(base: &mut Tree, over: Tree) {
         append_origins(base, was);
         return;
     }
-    let Tree { node, origins, key } = over;
+    let Tree { node, origins, key, .. } = over;
     match (&mut base.node, node) {
         (Node::Map(below), Node::Map(above)) => {
             for (name, value) in above {

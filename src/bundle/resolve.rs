@@ -10,7 +10,10 @@ use crate::bundle::facts::{Facts, Git, Options};
 use crate::bundle::load::{self, Loaded};
 use crate::bundle::source::Source;
 use crate::bundle::sync::SyncFile;
-use crate::bundle::{artifacts, early, interpolate, paths, sync, unsupported, variables, workspace};
+use crate::bundle::{
+    artifacts, checks, clusters, defaults, early, fields, interpolate, lists, mode, paths, permissions, presets,
+    run_as, schema_names, sync, unsupported, variables, workspace,
+};
 use crate::domain::{Diagnostic, Failure, Origin, Severity, Tree};
 
 /// A construct that means something to the official engine and nothing to ours.
@@ -40,6 +43,8 @@ pub struct Bundle<'a> {
     pub unsupported: Vec<Unsupported>,
     /// The folder files are uploaded from, as seen from the bundle: `.`, `..`, `../..`.
     pub sync_root: String,
+    /// The target itself says where it lives, which production wants.
+    pub root_path_given: bool,
 }
 
 impl Bundle<'_> {
@@ -87,6 +92,7 @@ impl Resolved {
 
 /// The passes from a loaded target to its resolved configuration.
 pub const PASSES: &[Pass] = &[
+    variables::flags,
     early::engine,
     early::resources_have_values,
     early::no_reference_in_auth,
@@ -98,19 +104,39 @@ pub const PASSES: &[Pass] = &[
     workspace::git,
     workspace::folders,
     workspace::doubled_prefix,
-    variables::flags,
     variables::assign,
     interpolate::interpolate,
+    typed,
     sync::infer_root,
+    lists::merge_named,
     paths::relative_to_bundle,
-    // kinds: typing of what references brought, merging of tasks and clusters by key,
-    // defaults, mode, presets, run_as, permissions.
+    schema_names::refer_to_schemas,
+    run_as::apply,
+    clusters::replace_compute,
+    clusters::settle,
+    mode::development,
+    presets::apply,
+    defaults::fill,
+    schema_names::volume_paths,
     paths::expand_pipeline_globs,
     paths::translate,
     artifacts::prepare,
-    // kinds: required fields, enums, cluster checks.
+    mode::check,
+    permissions::shared_root,
+    permissions::apply,
+    checks::fields,
+    defaults::annotate,
+    permissions::deployer_is_named,
+    checks::volumes_hold_artifacts_only,
+    checks::clusters,
+    checks::grants,
     sync::check,
 ];
+
+/// What references brought takes the type of its field.
+fn typed(bundle: &mut Bundle<'_>) {
+    fields::normalize(&mut bundle.config, fields::ROOT, &mut bundle.diagnostics);
+}
 
 /// Loads a bundle and resolves one target of it.
 pub fn resolve(source: &dyn Source, options: &Options, facts: &Facts) -> Result<Resolved, Failure> {
@@ -128,6 +154,7 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         diagnostics: loaded.diagnostics,
         unsupported: Vec::new(),
         sync_root: ".".to_owned(),
+        root_path_given: loaded.root_path_given,
     };
     for pass in PASSES {
         if bundle.failed() {

@@ -123,9 +123,31 @@ pub fn select(config: &mut Tree, name: &str, found: &mut Vec<Diagnostic>) -> Res
     if let Some(git) = target.remove("git") {
         lay(root, "bundle", bundle_with("git", git));
     }
+    drop_nulls(config);
     config.set(&["bundle", "target"], name);
     config.set(&["bundle", "environment"], name);
     Ok(())
+}
+
+/// A section with nothing behind it says nothing.
+fn drop_nulls(config: &mut Tree) {
+    const SAYS_NOTHING: [&str; 8] =
+        ["include", "permissions", "run_as", "artifacts", "experimental", "variables", "scripts", "sync"];
+    if let Some(root) = config.as_map_mut() {
+        root.retain(|key, value| !value.is_null() || !SAYS_NOTHING.contains(&key.as_str()));
+    }
+    if let Some(resources) = config.get_mut("resources").and_then(Tree::as_map_mut) {
+        resources.retain(|_, group| !group.is_null());
+    }
+    let variables = config.get_mut("variables").and_then(Tree::as_map_mut);
+    for variable in variables.into_iter().flat_map(|map| map.values_mut()) {
+        if variable.is_null() {
+            variable.node = Node::Map(Map::new());
+        }
+        if variable.get("default").is_some_and(Tree::is_null) {
+            variable.remove("default");
+        }
+    }
 }
 
 fn bundle_with(key: &str, value: Tree) -> Tree {

@@ -10,8 +10,9 @@ use crate::domain::{Node, Path, Tree};
 pub const KINDS: [&str; 6] = ["jobs", "pipelines", "schemas", "volumes", "registered_models", "experiments"];
 
 /// Sections of a bundle with a meaning here.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "bundle",
+    "definitions",
     "include",
     "workspace",
     "artifacts",

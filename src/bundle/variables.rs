@@ -15,8 +15,13 @@ pub fn assign(bundle: &mut Bundle<'_>) {
     };
     let names: Vec<String> =
         bundle.config.get("variables").and_then(Tree::as_map).into_iter().flat_map(Map::keys).cloned().collect();
+    let before = bundle.config.get("variables").cloned();
     for name in names {
         if let Err(diagnostic) = assign_one(bundle, &name, &overrides) {
+            // All or none: what is printed then shows no half of the values.
+            if let (Some(now), Some(before)) = (bundle.config.get_mut("variables"), before) {
+                *now = before;
+            }
             return bundle.report(diagnostic);
         }
     }

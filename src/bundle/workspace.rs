@@ -3,9 +3,9 @@
 //! All of it comes before references are resolved: a folder may name variables, and a
 //! variable may name a folder.
 
-use crate::bundle::names;
 use crate::bundle::resolve::Bundle;
 use crate::bundle::source::clean;
+use crate::bundle::{names, reference};
 use crate::domain::{Diagnostic, Node, Path, Tree};
 
 const FOLDERS: [(&str, &str); 4] =
@@ -13,6 +13,15 @@ const FOLDERS: [(&str, &str); 4] =
 
 /// Who deploys becomes part of the configuration, so that references may name it.
 pub fn current_user(bundle: &mut Bundle<'_>) {
+    if let Some(host) = bundle.config.text(&["workspace", "host"]).filter(|h| reference::is_in(h)) {
+        let url = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
+        let what = format!("failed during request visitor: parse \"{url}\": invalid character \"{{\" in host name");
+        return bundle.report(Diagnostic::error(what));
+    }
+    if bundle.config.get("workspace").is_some_and(Tree::is_null) {
+        let what = "expected a map to index \"workspace.host\", found nil";
+        return bundle.report(Diagnostic::error(what));
+    }
     let Some(user) = &bundle.facts.user else { return };
     let principal = user.is_service_principal();
     let mut tree = if user.profile.as_map().is_some() { user.profile.clone() } else { Tree::map() };

@@ -155,7 +155,8 @@ impl Reader<'_> {
             Open::List(list) => Node::List(list),
             Open::Map { map, .. } => Node::Map(map),
         };
-        self.add(Tree { node, origins: vec![frame.origin], key: None }, frame.anchor, false)
+        let anchored = frame.anchor != 0;
+        self.add(Tree { node, origins: vec![frame.origin], key: None, anchored }, frame.anchor, false)
     }
 
     fn scalar(
@@ -176,7 +177,7 @@ impl Reader<'_> {
             let name = kind.tag().trim_start_matches('!');
             return Err(self.error(&at, &format!("invalid {name} value: {text}")));
         };
-        self.add(Tree { node, origins: vec![at], key: None }, anchor, false)
+        self.add(Tree { node, origins: vec![at], key: None, anchored: anchor != 0 }, anchor, false)
     }
 
     fn kind(&self, text: &str, plain: bool, tag: Option<&Tag>, at: &Origin) -> Result<Kind, Diagnostic> {
@@ -334,6 +335,8 @@ fn syntax_error(file: &File, error: &ScanError) -> Diagnostic {
         E::ExpectedFlowSequenceSeparator | E::UnexpectedEofFlowSequence => {
             ("did not find expected ',' or ']'".to_owned(), 1)
         }
+        E::UnclosedFlowCollection { open: '[' } => ("did not find expected ',' or ']'".to_owned(), 1),
+        E::UnclosedFlowCollection { .. } => ("did not find expected ',' or '}'".to_owned(), 1),
         E::ExpectedBlockSequenceEntry => ("did not find expected '-' indicator".to_owned(), 1),
         E::ExpectedDocumentStart => ("did not find expected <document start>".to_owned(), 1),
         E::TabNotAllowed | E::TabInBlockIndentation | E::TabInIndentation | E::UnexpectedCharacter { .. } => {

@@ -68,6 +68,9 @@ pub struct Tree {
     pub origins: Vec<Origin>,
     /// Where the key of this value stands, when it lies in a mapping that somebody wrote.
     pub key: Option<Origin>,
+    /// It has an anchor, or came by one: an unknown field that holds such values is a shelf
+    /// for them and not a mistake.
+    pub anchored: bool,
 }
 
 /// Two trees are equal when they say the same; where it was written does not matter.
@@ -79,7 +82,7 @@ impl PartialEq for Tree {
 
 impl<T: Into<Node>> From<T> for Tree {
     fn from(node: T) -> Self {
-        Self { node: node.into(), origins: Vec::new(), key: None }
+        Self { node: node.into(), ..Self::default() }
     }
 }
 

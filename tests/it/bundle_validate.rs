@@ -11,9 +11,6 @@ use mlops_deploy::bundle::{Facts, Git, InMemory, Options, User, json, resolve};
 use mlops_deploy::domain::{Diagnostic, Severity, Tree};
 use serde_json::Value;
 
-/// Goes down to none while kinds and passes are added.
-const MAY_DIFFER: usize = 110;
-
 const PERSON: &str = "tester@databricks.com";
 const PRINCIPAL: &str = "aaaaaaaa-bbbb-4ccc-dddd-eeeeeeeeeeee";
 
@@ -233,13 +230,15 @@ fn the_engine_resolves_what_the_official_command_resolves() {
             let expect = case.folder.join("expect").join(&step);
             let exits: Value =
                 serde_json::from_slice(&fs::read(case.folder.join("expect/exits.json")).unwrap()).unwrap();
-            let failed = resolved.diagnostics.iter().any(|d| d.severity == Severity::Error);
+            let written = json::write(&resolved.config, 2);
+            // Infinity has no JSON form: printing is what fails then.
+            let failed = written.is_err() || resolved.diagnostics.iter().any(|d| d.severity == Severity::Error);
             let mut found = Vec::new();
             let strict = case.spec["steps"].to_string().contains("--strict");
             if !strict && failed != (exits[&step] != 0) {
                 found.push(format!("exit: expected {}, failed: {failed}", exits[&step]));
             }
-            let printed = match json::write(&resolved.config, 2) {
+            let printed = match written {
                 Ok(text) => serde_json::from_str(&normal(&text)).unwrap(),
                 Err(_) => Value::Null,
             };
@@ -267,5 +266,6 @@ fn the_engine_resolves_what_the_official_command_resolves() {
         eprintln!("{}\n", wording.join("\n"));
     }
     eprintln!("equal {equal}, refused {refused}, different {}, other words {}", different.len(), wording.len());
-    assert!(different.len() <= MAY_DIFFER, "{} validate steps differ", different.len());
+    assert!(different.is_empty(), "{} validate steps differ", different.len());
+    assert!(!only.is_empty() || equal >= 155, "only {equal} validate steps are equal; fewer than before");
 }

@@ -75,6 +75,10 @@ impl Normalize<'_> {
 
     fn unknown(&mut self, map: &mut Map, name: &str) {
         let Some(value) = map.shift_remove(name) else { return };
+        // A shelf for anchors is no mistake, wherever it stands.
+        if value.anchored || value.as_map().is_some_and(|map| map.values().any(|inner| inner.anchored)) {
+            return;
+        }
         let place = value.key.or_else(|| value.origins.first().cloned());
         self.found.push(Diagnostic::warning(format!("unknown field: {name}")).path(&self.path).at(place));
     }
