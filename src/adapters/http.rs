@@ -54,7 +54,16 @@ pub enum Fault {
     Lost(String),
 }
 
+/// How often we knock where nobody opens: a wrong address is told within a quarter of a
+/// minute, and a name server's hiccup is waited out.
+pub const KNOCKS: u32 = 5;
+
 impl Fault {
+    /// Asking again cannot help: the certificate stays what it is.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Fault::NotSent(why) if why.contains("certificate"))
+    }
+
     pub fn of(error: &reqwest::Error, timeout: Duration) -> Self {
         // While connecting nothing of the request has left; a builder error leaves even less.
         // Everything later may have arrived, a reused connection that the server has just

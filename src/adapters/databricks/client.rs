@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::limiter::{Bounds, Limiter};
 use super::reply;
 use crate::adapters::host::Masker;
-use crate::adapters::http::Fault;
+use crate::adapters::http::{Fault, KNOCKS};
 use crate::adapters::retry::{Backoff, Pace, random, retry_after};
 use crate::domain::{Failure, Reason, Secret};
 use crate::ports::{Body, Clock, Identity, IdentityError, Method, Reply, Request, Rest, RestError};
@@ -121,6 +121,8 @@ struct Call<'a> {
     /// An earlier attempt may have been applied; then no later answer makes it unsent.
     maybe_applied: bool,
     refreshed: bool,
+    /// How often nobody opened.
+    knocks: u32,
 }
 
 /// What an attempt asks for.
@@ -139,7 +141,7 @@ impl<'a> Call<'a> {
     fn new(workspace: &'a Workspace, request: &'a Request) -> Self {
         let settings = &workspace.settings;
         let backoff = Backoff::new(settings.pace, workspace.clock.now(), settings.deadline, settings.jitter);
-        Self { workspace, request, backoff, maybe_applied: false, refreshed: false }
+        Self { workspace, request, backoff, maybe_applied: false, refreshed: false, knocks: 0 }
     }
 
     async fn run(mut self) -> Result<Reply, RestError> {
@@ -192,8 +194,7 @@ impl<'a> Call<'a> {
         workspace.limiter.release(place);
         match answer {
             Ok(reply) => self.judge(reply, &token).await,
-            Err(Fault::NotSent(why)) => Next::Again { error: RestError::NotSent(why), asked: None },
-            Err(Fault::Lost(why)) => self.lost(why),
+            Err(fault) => self.failed(fault),
         }
     }
 
@@ -204,6 +205,17 @@ impl<'a> Call<'a> {
             Ok(left) if !left.is_zero() => Ok(left.min(timeout)),
             _ => Err(RestError::NotSent("the run's deadline is over".to_owned())),
         }
+    }
+
+    fn failed(&mut self, fault: Fault) -> Next {
+        let again = !fault.is_final();
+        let why = match fault {
+            Fault::Lost(why) => return self.lost(why),
+            Fault::NotSent(why) => why,
+        };
+        self.knocks += 1;
+        let error = RestError::NotSent(why);
+        if again && self.knocks < KNOCKS { Next::Again { error, asked: None } } else { Next::Done(Err(error)) }
     }
 
     fn lost(&mut self, why: String) -> Next {

@@ -18,7 +18,7 @@ use super::client::checked_host;
 use super::discovery::{AccessToken, AuthorizationServer, Exchange, HostConfig, IdToken};
 use super::reply;
 use crate::adapters::host::Masker;
-use crate::adapters::http::Fault;
+use crate::adapters::http::{Fault, KNOCKS};
 use crate::adapters::retry::{Backoff, Pace, random, retry_after};
 use crate::domain::{Failure, Reason, Secret};
 use crate::ports::{Clock, Identity, IdentityError, RestError};
@@ -217,11 +217,19 @@ impl GithubOidc {
     async fn patiently(&self, request: impl Fn() -> reqwest::RequestBuilder) -> Result<Answer, String> {
         let pace = Pace { patience: self.settings.pace.patience / 2, ..self.settings.pace };
         let mut backoff = Backoff::new(pace, self.clock.now(), None, random);
+        let mut knocks = 0;
         loop {
             let (failed, asked) = match attempt(request()).await {
                 Ok((answer, asked)) if matches!(answer.status, 429 | 502..=504) => (Ok(answer), asked),
                 Ok((answer, _)) => return Ok(answer),
-                Err(why) => (Err(why), None),
+                Err(Fault::Lost(why)) => (Err(why), None),
+                Err(Fault::NotSent(why)) => {
+                    knocks += 1;
+                    if knocks == KNOCKS || Fault::NotSent(why.clone()).is_final() {
+                        return Err(why);
+                    }
+                    (Err(why), None)
+                }
             };
             let now = self.clock.now();
             let asked = asked.and_then(|value| retry_after(&value, now));
@@ -233,14 +241,12 @@ impl GithubOidc {
     }
 }
 
-async fn attempt(request: reqwest::RequestBuilder) -> Result<(Answer, Option<String>), String> {
-    let why = |error: reqwest::Error| match Fault::of(&error, TIMEOUT) {
-        Fault::NotSent(why) | Fault::Lost(why) => why,
-    };
-    let response = request.send().await.map_err(why)?;
+async fn attempt(request: reqwest::RequestBuilder) -> Result<(Answer, Option<String>), Fault> {
+    let fault = |error: reqwest::Error| Fault::of(&error, TIMEOUT);
+    let response = request.send().await.map_err(fault)?;
     let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let (status, location, asked) = (response.status().as_u16(), header("location"), header("retry-after"));
-    let body = response.bytes().await.map_err(why)?.to_vec();
+    let body = response.bytes().await.map_err(fault)?.to_vec();
     Ok((Answer { status, location, body }, asked))
 }
 
