@@ -8,6 +8,7 @@ mod foreign_text;
 mod git_checkout;
 mod github_client;
 mod github_description;
+mod github_refusals;
 mod hygiene;
 mod inputs;
 mod layers;
