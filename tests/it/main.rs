@@ -17,6 +17,7 @@ mod occasions;
 mod phases;
 mod plans;
 mod reports;
+mod runner;
 mod saga;
 mod sandbox;
 mod sign_in;

@@ -2,6 +2,7 @@
 
 pub mod claims;
 pub mod client;
+pub mod connect;
 mod discovery;
 pub mod limiter;
 pub mod oidc;
@@ -11,6 +12,7 @@ mod reply;
 
 pub use claims::UnverifiedClaims;
 pub use client::{Settings, Workspace, checked_host};
+pub use connect::{Connection, Connector};
 pub use limiter::Bounds;
 pub use oidc::{GithubOidc, OidcSettings};
 pub use personal::PersonalToken;
