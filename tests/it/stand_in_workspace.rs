@@ -195,6 +195,8 @@ async fn two_runs_of_the_same_deploy_settle_to_the_same_state() {
     twice.job("train").await;
     assert_ne!(once.control().dump(), twice.control().dump());
     assert_eq!(once.control().settled(), twice.control().settled());
+    twice.job("train").await;
+    assert_ne!(once.control().settled(), twice.control().settled(), "a doubled job must show");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, Tasks, Uploads, serve};
+use super::{Config, Leniency, Tasks, Uploads, serve};
 
 #[derive(Debug, clap::Args)]
 pub struct Alone {
@@ -23,6 +23,9 @@ pub struct Alone {
     /// Take multipart uploads, as workspaces do since October 2026
     #[arg(long)]
     multipart: bool,
+    /// Refuse what the service refuses, also where a corpus of tiny bundles needs it allowed
+    #[arg(long)]
+    strict: bool,
     /// Milliseconds that every answer takes
     #[arg(long, default_value_t = 0)]
     latency: u64,
@@ -40,6 +43,9 @@ impl Alone {
         let mut config = Config::per_token();
         config.bind = self.listen;
         config.latency = Duration::from_millis(self.latency);
+        if self.strict {
+            config.leniency = Leniency::Strict;
+        }
         if self.multipart {
             config.uploads = Uploads::Multipart;
         }

@@ -115,13 +115,18 @@ impl Names {
     fn of(store: &Store) -> Self {
         let mut names = BTreeMap::new();
         for (kind, table) in store.tables() {
+            // Two of one name must not fall together: that is what a doubled create looks like.
+            let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
             for (id, doc) in table {
                 let name = doc["settings"]["name"].as_str().or(doc["name"].as_str()).or(doc["display_name"].as_str());
                 let Some(name) = name else { continue };
+                let count = seen.entry(name).or_default();
+                *count += 1;
+                let label = if *count == 1 { format!("<{kind}:{name}>") } else { format!("<{kind}:{name}:{count}>") };
                 for field in ["", "schema_id", "volume_id", "id", "catalog_id"] {
                     let value = if field.is_empty() { Some(id.as_str()) } else { doc[field].as_str() };
                     if let Some(value) = value.filter(|v| looks_like_an_id(v)) {
-                        names.insert(value.to_owned(), format!("<{kind}:{name}>"));
+                        names.insert(value.to_owned(), label.clone());
                     }
                 }
             }
@@ -155,7 +160,12 @@ impl Names {
                 word.push(c);
                 continue;
             }
-            out.push_str(self.0.get(&word).unwrap_or(&word));
+            match self.0.get(&word) {
+                Some(name) => out.push_str(name),
+                // A lock, a lineage, an upload: made up by the client.
+                None if is_uuid(&word) => out.push_str("<uuid>"),
+                None => out.push_str(&word),
+            }
             word.clear();
             if c != '\0' {
                 out.push(c);
@@ -163,6 +173,11 @@ impl Names {
         }
         out
     }
+}
+
+fn is_uuid(word: &str) -> bool {
+    let lengths: Vec<usize> = word.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 fn looks_like_an_id(text: &str) -> bool {
