@@ -6,7 +6,7 @@
 mod bundle_command;
 mod cli;
 mod desk;
-mod disk;
+pub mod disk;
 #[cfg(feature = "rehearsal")]
 mod rehearse;
 
