@@ -20,6 +20,8 @@ pub struct Options {
     pub environment: BTreeMap<String, String>,
     /// `--cluster-id`: every task runs on this cluster.
     pub cluster_id: Option<String>,
+    /// Look also at what a deployment finds out by itself.
+    pub validate: bool,
 }
 
 /// Who deploys: the names and paths of a target follow from it.

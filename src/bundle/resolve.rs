@@ -71,6 +71,11 @@ pub struct Resolved {
     pub target: String,
     pub config: Tree,
     pub diagnostics: Vec<Diagnostic>,
+    /// What a deployment is refused for, or warned of, besides; nothing where `diagnostics`
+    /// has an error.
+    pub checks: Vec<Diagnostic>,
+    /// What `validate` alone says besides.
+    pub validate_checks: Vec<Diagnostic>,
     /// Not empty: the embedded engine must not be used for this target.
     pub unsupported: Vec<Unsupported>,
     /// The folder files are uploaded from, as seen from the bundle.
@@ -128,10 +133,13 @@ pub const PASSES: &[Pass] = &[
     defaults::annotate,
     permissions::deployer_is_named,
     checks::volumes_hold_artifacts_only,
-    checks::clusters,
     checks::grants,
-    sync::check,
 ];
+
+/// What is looked at before a deployment or its plan, and not before a destroy.
+const BEFORE_DEPLOYING: &[Pass] = &[checks::clusters];
+/// What only `validate` looks at: a deployment finds it out by itself.
+const BY_VALIDATE: &[Pass] = &[sync::check];
 
 /// What references brought takes the type of its field.
 fn typed(bundle: &mut Bundle<'_>) {
@@ -162,10 +170,22 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         }
         pass(&mut bundle);
     }
+    let mut later = |passes: &[Pass]| {
+        if bundle.failed() {
+            return Vec::new();
+        }
+        let before = bundle.diagnostics.len();
+        passes.iter().for_each(|pass| pass(&mut bundle));
+        bundle.diagnostics.split_off(before)
+    };
+    let checks = later(BEFORE_DEPLOYING);
+    let validate_checks = if options.validate { later(BY_VALIDATE) } else { Vec::new() };
     Resolved {
         target: bundle.target,
         config: bundle.config,
         diagnostics: bundle.diagnostics,
+        checks,
+        validate_checks,
         unsupported: bundle.unsupported,
         sync_root: bundle.sync_root,
         git_depth: facts.git.as_ref().map(Git::depth),

@@ -32,7 +32,7 @@ pub async fn run(hand: Hand, args: &Deploy) -> Done {
         return Err(Quit::Unsupported);
     }
     let mut ready = hand.ready().await?;
-    ready.accept()?;
+    ready.accept_for_deploying()?;
     ready.refuse_active_runs(args.fail_on_active_runs)?;
     let state = ready.pull_state().await?;
     ready.check_volume().await?;

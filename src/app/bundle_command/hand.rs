@@ -80,6 +80,7 @@ impl Hand {
             variables,
             environment: env.iter().filter(|(name, _)| read(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
             cluster_id,
+            validate: false,
         };
         let source = Disk::at(&root);
         Ok(Self { root, env, global, options, source, disk: Arc::new(LocalFiles), clock: Arc::new(SystemClock) })
@@ -197,6 +198,13 @@ impl Ready {
         self.refuse()?;
         show(&self.resolved.diagnostics);
         if self.resolved.failed() { Err(Quit::Failed) } else { Ok(()) }
+    }
+
+    /// The same for what is deployed, or would be.
+    pub fn accept_for_deploying(&self) -> Done {
+        self.accept()?;
+        show(&self.resolved.checks);
+        if self.resolved.checks.iter().any(Diagnostic::is_error) { Err(Quit::Failed) } else { Ok(()) }
     }
 
     pub fn refuse(&self) -> Done {

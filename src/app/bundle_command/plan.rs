@@ -6,7 +6,7 @@ use crate::bundle::document;
 
 pub async fn run(hand: Hand, args: &Plan) -> Done {
     let mut ready = hand.ready().await?;
-    ready.accept()?;
+    ready.accept_for_deploying()?;
     let state = ready.pull_state().await?;
     ready.check_volume().await?;
     ready.build().await?;

@@ -6,11 +6,14 @@ use crate::bundle::json;
 use crate::domain::{Diagnostic, Failure, Reason, Severity};
 use crate::steps::bundle::checks;
 
-pub async fn run(hand: Hand, args: &Validate) -> Done {
+pub async fn run(mut hand: Hand, args: &Validate) -> Done {
+    hand.options.validate = true;
     let mut ready = hand.ready().await?;
     ready.refuse()?;
     if !ready.resolved.failed() {
-        let found = checks::workspace(&ready.files, &ready.resolved.config).await?;
+        let mut found = std::mem::take(&mut ready.resolved.checks);
+        found.append(&mut ready.resolved.validate_checks);
+        found.extend(checks::workspace(&ready.files, &ready.resolved.config).await?);
         ready.resolved.diagnostics.extend(found);
     }
     if args.strict {

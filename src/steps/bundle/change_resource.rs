@@ -148,7 +148,8 @@ impl ChangeResource {
         let applier = self.applier()?;
         let (value, depends_on) = applier.value(world, &self.about.node).await?;
         let id = self.id()?;
-        let before = applier.plan.nodes.get(&self.about.node).and_then(|p| p.deployed.as_ref()).map(|d| &d.state);
+        // Whoever was granted something behind our back loses it too.
+        let before = applier.plan.nodes.get(&self.about.node).and_then(|p| p.remote.as_ref());
         let new_id = match self.send_update(world.workspace.as_ref(), id, &value, before).await {
             Ok(new_id) => new_id,
             Err(error) => {

@@ -9,7 +9,9 @@ use crate::ports::Request;
 /// from `validate`.
 pub async fn workspace(files: &WorkspaceFiles, config: &Tree) -> Result<Vec<Diagnostic>, Failure> {
     let mut found = Vec::new();
+    let nothing_to_upload = config.find(&["sync", "paths"]).and_then(Tree::as_list).is_some_and(<[Tree]>::is_empty);
     if let Some(folder) = config.text(&["workspace", "file_path"])
+        && !nothing_to_upload
         && let Err(failure) = prepare_folder(files, folder).await
     {
         found.push(Diagnostic::error(failure.message));

@@ -134,7 +134,7 @@ pub struct DeploymentFile {
     pub seq: u64,
     pub cli_version: String,
     pub timestamp: String,
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", serialize_with = "empty_is_null")]
     pub files: Vec<DeployedFile>,
     #[serde(default)]
     pub id: String,
@@ -148,6 +148,10 @@ pub struct DeployedFile {
 
 fn null_is_empty<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<DeployedFile>, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+fn empty_is_null<S: serde::Serializer>(files: &Vec<DeployedFile>, to: S) -> Result<S::Ok, S::Error> {
+    if files.is_empty() { to.serialize_none() } else { files.serialize(to) }
 }
 
 impl DeploymentFile {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::bundle::source::clean;
 use crate::ports::{Body, Method, Part, Request, Rest, RestError};
 
 /// How files are uploaded. A compatibility setting: programs of version 1.20 and older of
@@ -81,7 +82,7 @@ impl WorkspaceFiles {
     }
 
     pub async fn stat(&self, path: &str) -> Result<Option<Object>, RestError> {
-        let request = Request::get("/api/2.0/workspace/get-status").query("path", path);
+        let request = Request::get("/api/2.0/workspace/get-status").query("path", clean(path));
         match self.rest.call(request).await {
             Ok(reply) => Ok(Some(object(&reply.json()?)?)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -91,7 +92,8 @@ impl WorkspaceFiles {
 
     /// The bytes of a file; none where there is nothing.
     pub async fn read(&self, path: &str) -> Result<Option<Bytes>, RestError> {
-        let request = Request::get("/api/2.0/workspace/export").query("path", path).query("direct_download", "true");
+        let request =
+            Request::get("/api/2.0/workspace/export").query("path", clean(path)).query("direct_download", "true");
         match self.rest.call(request).await {
             Ok(reply) => Ok(Some(reply.body)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -101,7 +103,7 @@ impl WorkspaceFiles {
 
     /// What lies in a folder; none where there is no such folder.
     pub async fn list(&self, folder: &str) -> Result<Option<Vec<Object>>, RestError> {
-        let request = Request::get("/api/2.0/workspace/list").query("path", folder);
+        let request = Request::get("/api/2.0/workspace/list").query("path", clean(folder));
         let reply = match self.rest.call(request).await {
             Ok(reply) => reply.json()?,
             Err(error) if error.is_not_found() => return Ok(None),
@@ -112,12 +114,13 @@ impl WorkspaceFiles {
     }
 
     pub async fn mkdirs(&self, path: &str) -> Result<(), RestError> {
-        let request = Request::post("/api/2.0/workspace/mkdirs", json!({"path": path})).repeatable();
+        let request = Request::post("/api/2.0/workspace/mkdirs", json!({"path": clean(path)})).repeatable();
         self.rest.call(request).await.map(drop)
     }
 
     /// Deleting what is not there is no error; says whether something was.
     pub async fn delete(&self, path: &str, recursive: bool) -> Result<bool, RestError> {
+        let path = clean(path);
         let body = if recursive { json!({"path": path, "recursive": true}) } else { json!({"path": path}) };
         match self.rest.call(Request::post("/api/2.0/workspace/delete", body).repeatable()).await {
             Ok(_) => Ok(true),
@@ -154,6 +157,7 @@ impl WorkspaceFiles {
 
     /// Writes a file whose folder is there.
     pub async fn write(&self, path: &str, bytes: Bytes, overwrite: Overwrite) -> Result<(), WriteError> {
+        let path = &clean(path);
         let settled = match self.settled.load(Ordering::Relaxed) {
             MULTIPART => Some(UploadRoute::Multipart),
             IMPORT_FILE => Some(UploadRoute::ImportFile),
@@ -201,7 +205,7 @@ impl WorkspaceFiles {
         let yes = overwrite == Overwrite::Yes;
         let mut request = match route {
             UploadRoute::ImportFile => {
-                let address = format!("/api/2.0/workspace-files/import-file{}", escape(path));
+                let address = format!("/api/2.0/workspace-files/import-file/{}", escape(path.trim_start_matches('/')));
                 let mut request = Request::new(Method::Post, address).query("overwrite", yes.to_string());
                 request.body = Body::Bytes(bytes);
                 request
