@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use mlops_deploy::rehearsal::workspace::{self, Config, Leniency, Tasks, Uploads};
+use mlops_deploy::rehearsal::github::{Config as GitHubConfig, Event, GitHub, JobSpec};
+use mlops_deploy::rehearsal::workspace::{self, Config, Federation, Leniency, Policy, Principal, Tasks, Uploads};
 use serde_json::{Value, json};
 
 /// The environment that `make test` makes, with the Databricks SDK for Python in it.
@@ -31,6 +32,34 @@ async fn the_databricks_sdk_for_python_finds_its_workspace() {
     let output = tokio::time::timeout(Duration::from_secs(120), command.output()).await.unwrap().unwrap();
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.trim_end().ends_with("all fine"), "{said}\n{complained}");
+}
+
+/// It signs in by itself: the ID token of a job of the stand-in GitHub for a token of the stand-in workspace.
+#[tokio::test]
+async fn the_databricks_sdk_for_python_signs_in_with_the_token_of_a_job() {
+    let Some(python) = python_with_sdk() else { return };
+    let github = GitHub::start(GitHubConfig::default()).unwrap();
+    github.push("main", "ana", "Begin").unwrap();
+    let spec = JobSpec::on(Event::push("main")).permit("id-token: write").unwrap().environment("dev");
+    let (url, token) = github.start_job(spec).unwrap().id_token_request().unwrap();
+    let subject = "repo:acme/churn:environment:dev".to_owned();
+    let federation = Federation {
+        jwks_url: github.jwks_url(),
+        account_id: "acc".into(),
+        principals: vec![(
+            Principal::deployer("6f1c", "deploy-dev"),
+            vec![Policy { issuer: github.issuer(), audiences: vec![], subject }],
+        )],
+        token_seconds: 300,
+    };
+    let workspace = workspace::serve(Config::federated(federation)).await.unwrap();
+    let ask = "from databricks.sdk import WorkspaceClient; print(WorkspaceClient().current_user.me().user_name)";
+    let mut command = tokio::process::Command::new(python);
+    command.args(["-c", ask]).env_clear().env("NO_PROXY", "127.0.0.1").env("DATABRICKS_HOST", workspace.url());
+    command.env("DATABRICKS_AUTH_TYPE", "github-oidc").env("DATABRICKS_CLIENT_ID", "6f1c");
+    command.env("ACTIONS_ID_TOKEN_REQUEST_URL", url).env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", token);
+    let output = tokio::time::timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "6f1c", "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A script that passes a value on, one that reads it, and one that fails.

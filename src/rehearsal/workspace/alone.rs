@@ -14,6 +14,9 @@ pub struct Alone {
     /// Address to listen on; port 0 lets the system choose
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// What clients call it, if not by that address; `{port}` stands for the port
+    #[arg(long, value_name = "URL")]
+    advertised: Option<String>,
     /// Run Python tasks for real, or let every task succeed
     #[arg(long, value_enum, default_value_t = TaskMode::Scripted)]
     tasks: TaskMode,
@@ -42,6 +45,7 @@ impl Alone {
     pub async fn run(self) -> io::Result<()> {
         let mut config = Config::per_token();
         config.bind = self.listen;
+        config.advertised = self.advertised;
         config.latency = Duration::from_millis(self.latency);
         if self.strict {
             config.leniency = Leniency::Strict;

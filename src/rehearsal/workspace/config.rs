@@ -17,6 +17,8 @@ pub struct Config {
     pub latency: Duration,
     /// Port 0 lets the system choose.
     pub bind: SocketAddr,
+    /// What clients call it, when that is not the bound address: a container sees another host. `{port}` becomes the port.
+    pub advertised: Option<String>,
 }
 
 pub enum Identity {
@@ -64,6 +66,7 @@ impl Config {
             catalogs: vec!["main".into()],
             latency: Duration::ZERO,
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            advertised: None,
         }
     }
 }

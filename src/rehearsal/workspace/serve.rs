@@ -50,7 +50,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or as advertised.
     pub fn url(&self) -> &str {
         self.control.url()
     }
@@ -74,7 +74,12 @@ impl Drop for Running {
 /// Starts a stand-in on a port of its own.
 pub async fn serve(config: Config) -> io::Result<Running> {
     let listener = TcpListener::bind(config.bind).await?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let bound = listener.local_addr()?;
+    let url = match &config.advertised {
+        // The port is not known before the socket is bound.
+        Some(name) => name.trim_end_matches('/').replace("{port}", &bound.port().to_string()),
+        None => format!("http://{bound}"),
+    };
     let server = Arc::new(Server {
         config,
         url,
