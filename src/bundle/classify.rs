@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::bundle::diff::{Place, same};
-use crate::bundle::fields::message;
+use crate::bundle::fields::{Type, message};
 use crate::bundle::kinds::{Kind, Rule, Then, When};
 use crate::bundle::plan::Action;
 
@@ -25,10 +25,10 @@ pub fn classify(
         return skip(rule.reason);
     }
     let unchanged = equal(old, new);
-    if !unchanged && new.is_some() && equal(new, remote) {
+    if !unchanged && equal(new, remote) {
         return skip("remote_already_set");
     }
-    if [old, new, remote].into_iter().all(is_empty) {
+    if [old, new, remote].into_iter().all(|value| is_empty(value, &place.kind)) {
         return skip("empty");
     }
     if unchanged {
@@ -72,12 +72,15 @@ fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
     }
 }
 
-/// A rule for a field is one for everything below it. A task inside `for_each_task` is a
-/// task like any other.
+/// A rule for a field is one for everything below it.
 fn covers(rule: &str, place: &str) -> bool {
     let below = |place: &str| place.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    below(place)
-        || place.strip_prefix("tasks.*.for_each_task.task.").is_some_and(|rest| below(&format!("tasks.*.{rest}")))
+    below(place) || alike(place).is_some_and(|place| below(&place))
+}
+
+/// The rules' name for a place: a task inside `for_each_task` is a task like any other.
+pub(super) fn alike(place: &str) -> Option<String> {
+    place.strip_prefix("tasks.*.for_each_task.task.").map(|rest| format!("tasks.*.{rest}"))
 }
 
 fn in_remote(kind: &Kind, place: &Place) -> bool {
@@ -93,13 +96,19 @@ fn equal(a: Option<&Value>, b: Option<&Value>) -> bool {
     }
 }
 
-fn is_empty(value: Option<&Value>) -> bool {
+/// Zeroes are nothing. So is an object of nothing but required fields that nobody wrote.
+fn is_empty(value: Option<&Value>, kind: &Type) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::Bool(b)) => !b,
         Some(Value::Number(n)) => n.as_f64() == Some(0.0),
         Some(Value::String(s)) => s.is_empty(),
         Some(Value::Array(list)) => list.is_empty(),
-        Some(Value::Object(map)) => map.is_empty(),
+        Some(Value::Object(map)) => map.iter().all(|(name, value)| match kind {
+            Type::Message(of) => message(of)
+                .and_then(|message| message.field(name))
+                .is_some_and(|field| field.required && is_empty(Some(value), &field.kind)),
+            _ => false,
+        }),
     }
 }

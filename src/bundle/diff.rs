@@ -13,12 +13,13 @@ use crate::bundle::fields::{Type, message};
 use crate::bundle::kinds::Kind;
 
 /// Where a difference lies: how it is printed, and how rules name it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// `tasks[task_key='train'].run_if`
     pub path: String,
     /// `tasks.*.run_if`
     pub rule: String,
+    pub kind: Type,
     steps: Vec<Step>,
 }
 
@@ -71,12 +72,13 @@ impl Walk {
             (Some(Value::Array(a)), Some(Value::Array(b)), Type::List(item)) => self.list(a, b, item),
             (Some(a), Some(b), _) if same(a, b) => {}
             (None, None, _) => {}
-            _ => self.differs(),
+            _ => self.differs(kind),
         }
     }
 
-    fn differs(&mut self) {
-        let place = Place { path: self.path.clone(), rule: self.rule.clone(), steps: self.steps.clone() };
+    fn differs(&mut self, kind: &Type) {
+        let (path, rule) = (self.path.clone(), self.rule.clone());
+        let place = Place { path, rule, kind: kind.clone(), steps: self.steps.clone() };
         self.found.insert(self.path.clone(), place);
     }
 
@@ -134,8 +136,10 @@ impl Walk {
     }
 
     fn list(&mut self, left: &[Value], right: &[Value], item: &Type) {
+        let like = crate::bundle::classify::alike(&self.rule);
+        let place = like.as_deref().unwrap_or(&self.rule);
         let keys: Vec<&'static str> =
-            self.kind.keyed.iter().filter(|(rule, _)| *rule == self.rule).map(|(_, key)| *key).collect();
+            self.kind.keyed.iter().filter(|(rule, _)| *rule == place).map(|(_, key)| *key).collect();
         if let (Some(a), Some(b)) = (by_key(left, &keys), by_key(right, &keys)) {
             let only_right = b.order.iter().filter(|key| !a.items.contains_key(*key));
             for key in a.order.iter().chain(only_right) {
@@ -149,7 +153,7 @@ impl Walk {
                 self.below(Step::Index(at), &format!("[{at}]"), "*", |walk| walk.value(Some(a), Some(b), item));
             }
         } else {
-            self.differs();
+            self.differs(&Type::List(Box::new(item.clone())));
         }
     }
 }

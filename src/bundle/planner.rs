@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use serde_json::Value;
 
 use crate::bundle::classify;
+use crate::bundle::diff::{self, Place};
+use crate::bundle::fields::Type;
 use crate::bundle::kinds::{self, Kind};
 use crate::bundle::lookup::{self, Known};
 use crate::bundle::plan::{Action, Dependency, FieldChange, Plan, Planned};
@@ -121,10 +123,10 @@ impl Planner<'_> {
             action,
             gone: false,
             depends_on: wanted.depends_on,
-            value,
+            value: typed::pruned(&value, &Type::Message(wanted.kind.state)),
             blanks,
             deployed,
-            remote,
+            remote: remote.map(|remote| typed::pruned(&remote, &Type::Message(wanted.kind.remote))),
             answer,
             changes,
             origin: wanted.origin,
@@ -144,8 +146,7 @@ impl Planner<'_> {
             })? {
                 typed::fill(&mut value, &blank, &known)?;
             } else {
-                if matches!(blank.kind, crate::bundle::fields::Type::String | crate::bundle::fields::Type::Enum(_))
-                    && !lookup::is_own_field(wanted.kind, &blank.path)
+                if matches!(blank.kind, Type::String | Type::Enum(_)) && !lookup::is_own_field(wanted.kind, &blank.path)
                 {
                     typed::fill(&mut value, &blank, &Value::from(blank.text.as_str()))?;
                 }
@@ -153,7 +154,7 @@ impl Planner<'_> {
             }
         }
         if !wanted.blanks.is_empty() {
-            value = typed::ordered(&value, &crate::bundle::fields::Type::Message(wanted.kind.state));
+            value = typed::ordered(&value, &Type::Message(wanted.kind.state));
         }
         Ok((value, left))
     }
@@ -177,7 +178,7 @@ impl Planner<'_> {
                 value: Value::Null,
                 blanks: Vec::new(),
                 deployed: Some(entry.clone()),
-                remote: answer.as_ref().map(|answer| requests::remote(kind, &entry.id, answer)),
+                remote: answer.as_ref().map(|answer| shown_remote(kind, &entry.id, answer)),
                 answer,
                 changes: BTreeMap::new(),
                 origin: None,
@@ -189,15 +190,20 @@ impl Planner<'_> {
     }
 }
 
+fn shown_remote(kind: &'static Kind, id: &str, answer: &Value) -> Value {
+    typed::pruned(&requests::remote(kind, id, answer), &Type::Message(kind.remote))
+}
+
 /// Every field that differs: what we changed, and what the workspace has else.
 fn changes(kind: &'static Kind, old: &Value, new: &Value, remote: &Value) -> BTreeMap<String, FieldChange> {
     let seen = typed::received(remote, kind.state);
-    let mut places = crate::bundle::diff::differences(kind, old, new);
-    places.extend(crate::bundle::diff::differences(kind, new, &seen));
-    let field = |place: &crate::bundle::diff::Place| {
+    let mut places = diff::differences(kind, old, new);
+    places.extend(diff::differences(kind, new, &seen));
+    let field = |place: &Place| {
         let (old, new, remote) = (place.get(old), place.get(new), place.get(&seen));
         let (action, reason) = classify::classify(kind, place, old, new, remote);
-        FieldChange { action, reason, old: old.cloned(), new: new.cloned(), remote: remote.cloned() }
+        let shown = |value: Option<&Value>| value.map(|value| typed::pruned(value, &place.kind));
+        FieldChange { action, reason, old: shown(old), new: shown(new), remote: shown(remote) }
     };
     places.iter().map(|(path, place)| (path.clone(), field(place))).collect()
 }

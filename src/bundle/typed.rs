@@ -1,7 +1,7 @@
 //! Configuration and answers as the values that are sent, saved and compared.
 //!
-//! What is sent has rules of its own: an empty text, list or mapping is left out, a `false`
-//! and a zero that somebody wrote are not, and a required field is there even when nobody
+//! What is sent has rules of its own: an empty text is left out, and in the end (`pruned`) an
+//! empty list or mapping; a `false` and a zero that somebody wrote are not, and a required field is there even when nobody
 //! wrote it. An answer keeps its empty texts, because the workspace said so. Fields that the
 //! tables do not have are dropped from both.
 
@@ -158,7 +158,7 @@ impl Desired {
                     let value = self.below(step, path, |desired, path| desired.value(value, item, path));
                     out.insert(key.clone(), value.unwrap_or_else(|| zero(item)));
                 }
-                (!out.is_empty()).then_some(Value::Object(out))
+                Some(Value::Object(out))
             }
             (Node::List(list), Type::List(item)) => {
                 let mut out = Vec::with_capacity(list.len());
@@ -166,7 +166,7 @@ impl Desired {
                     let value = self.below(Step::Index(at), path, |desired, path| desired.value(value, item, path));
                     out.push(value.unwrap_or_else(|| zero(item)));
                 }
-                (!out.is_empty()).then_some(Value::Array(out))
+                Some(Value::Array(out))
             }
             _ => Some(plain(tree)),
         }
@@ -256,14 +256,39 @@ fn received_value(value: &Value, kind: &Type) -> Option<Value> {
             sorted.sort_unstable_by_key(|(key, _)| *key);
             let out: Map<String, Value> =
                 sorted.into_iter().filter_map(|(k, v)| Some((k.clone(), received_value(v, item)?))).collect();
-            (!out.is_empty()).then_some(Value::Object(out))
+            Some(Value::Object(out))
         }
         (Value::Array(list), Type::List(item)) => {
             let out: Vec<Value> = list.iter().filter_map(|v| received_value(v, item)).collect();
-            (!out.is_empty()).then_some(Value::Array(out))
+            Some(Value::Array(out))
         }
         (Value::Number(n), _) if n.is_f64() => n.as_f64().map(number),
         _ => Some(value.clone()),
+    }
+}
+
+/// A value as it is sent, saved and shown: without empty lists and mappings, which count only
+/// while values are compared. A required one stays.
+pub fn pruned(value: &Value, kind: &Type) -> Value {
+    match (value, kind) {
+        (Value::Object(map), Type::Message(name)) => {
+            let Some(message) = message(name) else { return value.clone() };
+            let kept = message.fields().iter().filter_map(|field| {
+                let value = map.get(field.name)?;
+                let empty = match (value, &field.kind) {
+                    (Value::Array(list), Type::List(_)) => list.is_empty(),
+                    (Value::Object(map), Type::Map(_)) => map.is_empty(),
+                    _ => false,
+                };
+                (!empty || field.required).then(|| (field.name.to_owned(), pruned(value, &field.kind)))
+            });
+            Value::Object(kept.collect())
+        }
+        (Value::Object(map), Type::Map(item)) => {
+            Value::Object(map.iter().map(|(key, value)| (key.clone(), pruned(value, item))).collect())
+        }
+        (Value::Array(list), Type::List(item)) => Value::Array(list.iter().map(|value| pruned(value, item)).collect()),
+        _ => value.clone(),
     }
 }
 

@@ -101,7 +101,7 @@ fn child_node(parent: &str, child: &'static Child, list: &Tree) -> Option<Wanted
     if inner.iter().any(|blank| blank.path.contains("privileges[")) {
         return None;
     }
-    map.insert("__embed__".to_owned(), entries);
+    map.insert("__embed__".to_owned(), sorted_privileges(entries));
     blanks.extend(inner.into_iter().map(|mut blank| {
         blank.steps.insert(0, Step::Key("__embed__".into()));
         blank
@@ -115,6 +115,17 @@ fn child_node(parent: &str, child: &'static Child, list: &Tree) -> Option<Wanted
         origin: list.key.clone().or_else(|| list.origin().cloned()),
         prevent_destroy: false,
     })
+}
+
+/// Privileges are a set: saved and sent by name, each once.
+fn sorted_privileges(mut entries: Value) -> Value {
+    for entry in entries.as_array_mut().into_iter().flatten() {
+        if let Some(privileges) = entry.get_mut("privileges").and_then(Value::as_array_mut) {
+            privileges.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+            privileges.dedup();
+        }
+    }
+    entries
 }
 
 /// What the blanks refer to, sorted, each once. A key that a reference cannot spell (with a

@@ -69,6 +69,16 @@ pub static KIND: Kind = Kind {
         ("job_clusters", "job_cluster_key"),
         ("environments", "environment_key"),
         ("parameters", "name"),
+        ("webhook_notifications.on_start", "id"),
+        ("webhook_notifications.on_success", "id"),
+        ("webhook_notifications.on_failure", "id"),
+        ("webhook_notifications.on_duration_warning_threshold_exceeded", "id"),
+        ("webhook_notifications.on_streaming_backlog_exceeded", "id"),
+        ("tasks.*.webhook_notifications.on_start", "id"),
+        ("tasks.*.webhook_notifications.on_success", "id"),
+        ("tasks.*.webhook_notifications.on_failure", "id"),
+        ("tasks.*.webhook_notifications.on_duration_warning_threshold_exceeded", "id"),
+        ("tasks.*.webhook_notifications.on_streaming_backlog_exceeded", "id"),
     ],
     defaults: &[
         ("deployment", Default::Deployment),
@@ -112,5 +122,6 @@ static RULES: &[Rule] = rules!(
         backend_default "driver_node_type_id",
         backend_default "enable_elastic_disk",
         backend_default "enable_local_disk_encryption",
+        backend_default "node_type_id",
     ]
 );
