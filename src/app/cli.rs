@@ -7,9 +7,10 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::domain::Stage;
+use super::{effective, stage};
+use crate::domain::{Class, Failure, Reason, Stage};
 use crate::inputs::raw::Raw;
 
 /// The name by which `action.yml` calls the post step.
@@ -63,23 +64,36 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// No command: the inputs say.
+/// No command: in a job the inputs say; on a terminal a person wants to know what there is.
 fn from_inputs() -> ExitCode {
-    ExitCode::from(2)
+    if std::env::var_os("GITHUB_ACTIONS").is_some() || std::env::var_os("INPUT_STAGE").is_some() {
+        return in_runtime(stage::run(None, Raw::default()));
+    }
+    let help = Cli::command().print_long_help();
+    if help.is_err() { ExitCode::from(Class::Outside.exit_code()) } else { ExitCode::from(Class::Input.exit_code()) }
 }
 
 fn dispatch(command: Command) -> ExitCode {
     match command {
-        Command::Validate(raw) => stage(Some(Stage::Validate), raw),
-        Command::DeployDev(raw) => stage(Some(Stage::DeployDev), raw),
-        Command::Settle => ExitCode::from(70),
-        Command::Config(_) => ExitCode::from(70),
+        Command::Validate(raw) => in_runtime(stage::run(Some(Stage::Validate), raw)),
+        Command::DeployDev(raw) => in_runtime(stage::run(Some(Stage::DeployDev), raw)),
+        Command::Settle => in_runtime(stage::settle()),
+        Command::Config(raw) => in_runtime(effective::print(raw)),
         Command::Bundle { arguments } => super::bundle_command::main(arguments),
         #[cfg(feature = "rehearsal")]
-        Command::Rehearse(rehearse) => super::rehearse::run(rehearse),
+        Command::Rehearse(asked) => in_runtime(super::rehearse::run(asked)),
     }
 }
 
-fn stage(_: Option<Stage>, _: Raw) -> ExitCode {
-    ExitCode::from(70)
+/// Runs to the end, and says once what went wrong.
+fn in_runtime(work: impl Future<Output = Result<ExitCode, Failure>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(Failure::new(Reason::Internal, "start the runtime").because(error)),
+    };
+    ended.unwrap_or_else(|failure| {
+        eprint!("{}", crate::report::failure::text(&failure));
+        ExitCode::from(failure.reason.class().exit_code())
+    })
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -25,6 +26,8 @@ pub struct Desk {
     pub clock: Arc<SystemClock>,
     pub files: Arc<LocalFiles>,
     pub stop: Stop,
+    /// Asks ourselves to stop, as a signal does.
+    pub asked: watch::Sender<bool>,
     pub signals: Signals,
     /// The action's inputs, their secrets masked already.
     pub raw: Raw,
@@ -47,7 +50,7 @@ impl Desk {
         let console = Console::new(stream, Arc::clone(&masker));
         log_to(&console, &env);
         let (asked, stop) = Stop::new();
-        let signals = Signals::listen(asked).map_err(|e| internal("listen to signals", e))?;
+        let signals = Signals::listen(asked.clone()).map_err(|e| internal("listen to signals", e))?;
         let folder = std::env::current_dir().map_err(|e| internal("find the working folder", e))?;
         Ok(Self {
             runner: RunnerFiles::from_env(&env, Arc::clone(&masker)),
@@ -57,6 +60,7 @@ impl Desk {
             clock: Arc::new(SystemClock),
             files: Arc::new(LocalFiles),
             stop,
+            asked,
             signals,
             raw,
             folder,

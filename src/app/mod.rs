@@ -7,8 +7,11 @@ mod bundle_command;
 mod cli;
 mod desk;
 pub mod disk;
+mod disk;
+mod effective;
 #[cfg(feature = "rehearsal")]
 mod rehearse;
+mod stage;
 
 use std::process::ExitCode;
 

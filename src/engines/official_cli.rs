@@ -4,6 +4,7 @@
 //! change cannot be taken back in parts: the command leaves no receipts. Credentials go by
 //! environment, never by argument, and the environment is made from nothing.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,6 +184,7 @@ impl Engine for OfficialCli {
         let (root_path, state_path) = (text("/workspace/root_path"), text("/workspace/state_path"));
         let deployed_commit = deployed_commit(world, &state_path).await?;
         Ok(EnginePlan {
+            deployed: deployed(&document),
             document,
             files: None,
             diagnostics: diagnostics(&finished.stderr),
@@ -199,9 +201,21 @@ impl Engine for OfficialCli {
         Ok(Graph::new().then(Arc::new(deploy)))
     }
 
+    /// The command writes its state itself.
+    async fn adopt(&self, _: &str, _: &World, _: &[Value]) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn registry(&self, _: &World) -> Registry<World> {
         Registry::default().with(DEPLOY, |spec| Some(Arc::new(Deploy::from_spec(spec)?)))
     }
+}
+
+/// What is not made new is in the state already.
+fn deployed(document: &Value) -> BTreeSet<String> {
+    let known = |entry: &Value| entry["action"].as_str() != Some("create");
+    let nodes = document["plan"].as_object().into_iter().flatten();
+    nodes.filter(|(_, entry)| known(entry)).map(|(node, _)| node.clone()).collect()
 }
 
 async fn deployed_commit(world: &World, state_path: &str) -> Result<Option<String>, Failure> {

@@ -11,14 +11,26 @@ use crate::domain::{Diagnostic, Failure, Origin, Reason};
 pub struct NamedHost {
     pub target: String,
     pub host: String,
+    /// The host of the environment that the target belongs to, where it belongs to one: a
+    /// `prod` target that names the host of `dev` is as wrong as one that names a stranger's.
+    pub expected: Option<String>,
     pub origin: Option<Origin>,
+}
+
+impl NamedHost {
+    fn is_right(&self, allowed: &[String]) -> bool {
+        match &self.expected {
+            Some(expected) => self.host == *expected,
+            None => allowed.contains(&self.host),
+        }
+    }
 }
 
 const RULE: &str = "host-allowed";
 
 /// `allowed` and the hosts are normalised: `https`, lower case, no path, no trailing slash.
 pub fn verdict(named: &[NamedHost], allowed: &[String]) -> Verdict {
-    let strangers: Vec<&NamedHost> = named.iter().filter(|n| !allowed.contains(&n.host)).collect();
+    let strangers: Vec<&NamedHost> = named.iter().filter(|n| !n.is_right(allowed)).collect();
     if strangers.is_empty() {
         return Verdict::yes(RULE, format!("every host of the bundle is one of {}", list(allowed)));
     }
@@ -26,7 +38,7 @@ pub fn verdict(named: &[NamedHost], allowed: &[String]) -> Verdict {
     let who: Vec<String> = strangers.iter().map(|n| format!("`{}` of target `{}`", n.host, n.target)).collect();
     let failure = Failure::new(
         Reason::HostNotAllowed,
-        format!("mint a token: {} is not an environment of mlops-deploy.yml", who.join(" and ")),
+        format!("mint a token: {} is not what mlops-deploy.yml has for it", who.join(" and ")),
     )
     .hint(format!("allowed are {}; list the host under `environments` on the main branch first", list(allowed)))
     .about(diagnostics);
@@ -34,9 +46,11 @@ pub fn verdict(named: &[NamedHost], allowed: &[String]) -> Verdict {
 }
 
 fn finding(named: &NamedHost) -> Diagnostic {
-    Diagnostic::error(format!("host `{}` is not listed in mlops-deploy.yml", named.host))
-        .path(format!("targets.{}.workspace.host", named.target))
-        .at(named.origin.clone())
+    let summary = match &named.expected {
+        Some(expected) => format!("host `{}` is not `{expected}`, the host of this environment", named.host),
+        None => format!("host `{}` is not listed in mlops-deploy.yml", named.host),
+    };
+    Diagnostic::error(summary).path(format!("targets.{}.workspace.host", named.target)).at(named.origin.clone())
 }
 
 fn list(hosts: &[String]) -> String {

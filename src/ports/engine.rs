@@ -1,11 +1,14 @@
 //! The seam between stages and whichever engine reads the bundle: the resolved
 //! configuration, the plan, and the changes that carry the plan out.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
 use super::process::{Process, Tell};
 use super::world::World;
+use crate::domain::fact::Files;
 use crate::domain::{Diagnostic, Failure, Origin};
 use crate::saga::{Graph, Registry};
 
@@ -33,13 +36,15 @@ pub struct EnginePlan {
     pub config: Value,
     /// Files that an upload would add, change or delete in the workspace; absent where the
     /// engine does not say, so that nobody may take it for "none".
-    pub files: Option<FileChanges>,
+    pub files: Option<Files>,
     pub diagnostics: Vec<Diagnostic>,
     /// Where the deployment lives: `workspace.root_path` and `workspace.state_path`.
     pub root_path: String,
     pub state_path: String,
     /// Who deploys, as the plan takes it: the principal in whose name it was made.
     pub deployer: String,
+    /// Nodes that the state knows, such as `resources.jobs.train`.
+    pub deployed: BTreeSet<String>,
     /// The commit that `metadata.json` names as deployed.
     pub deployed_commit: Option<String>,
 }
@@ -49,7 +54,8 @@ impl EnginePlan {
     pub fn is_empty(&self) -> bool {
         let skipped = |entry: &Value| entry["action"].as_str() == Some("skip");
         let resources = self.document["plan"].as_object().is_none_or(|plan| plan.values().all(skipped));
-        resources && self.files.as_ref().is_some_and(FileChanges::is_empty)
+        let untouched = |f: &Files| f.added.is_empty() && f.changed.is_empty() && f.deleted.is_empty();
+        resources && self.files.as_ref().is_some_and(untouched)
     }
 }
 
@@ -58,19 +64,6 @@ impl EnginePlan {
 pub struct ActAs {
     pub application_id: String,
     pub display_name: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FileChanges {
-    pub added: Vec<String>,
-    pub changed: Vec<String>,
-    pub deleted: Vec<String>,
-}
-
-impl FileChanges {
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.changed.is_empty() && self.deleted.is_empty()
-    }
 }
 
 /// One bundle. `plan` is followed by `changes` for the same target, which carries out what
@@ -92,6 +85,10 @@ pub trait Engine: Send + Sync {
     /// The changes that carry out the plan made last for this target: uploads, resources,
     /// state. What is overwritten is saved below `undo_folder` in the workspace.
     async fn changes(&self, target: &str, world: &World, undo_folder: &str) -> Result<Graph<World>, Failure>;
+
+    /// Writes what an interrupted run made into the state, so that the next plan makes
+    /// nothing twice. `made` is what `Recover` found: change and outcome of each.
+    async fn adopt(&self, target: &str, world: &World, made: &[Value]) -> Result<(), Failure>;
 
     /// Makes this engine's changes again from a journal, to take them back.
     fn registry(&self, world: &World) -> Registry<World>;

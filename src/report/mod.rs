@@ -8,7 +8,7 @@ pub mod annotations;
 mod changes;
 pub mod comment;
 pub mod failure;
-mod headline;
+pub mod headline;
 pub mod markdown;
 pub mod outputs;
 pub mod plain;

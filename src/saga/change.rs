@@ -153,3 +153,38 @@ pub trait Change<W: Sync + ?Sized>: Send + Sync {
     /// Takes the change back. `outcome` is absent when nobody knows whether `act` was applied.
     async fn undo(&self, world: &W, receipt: &Receipt, outcome: Option<&Outcome>) -> Result<Undone, StepError>;
 }
+
+/// A change read back from a journal whose kind only ever adds: it is left where it is.
+pub struct Kept(pub Spec);
+
+#[async_trait]
+impl<W: Sync + ?Sized> Change<W> for Kept {
+    fn spec(&self) -> Spec {
+        self.0.clone()
+    }
+
+    fn title(&self) -> String {
+        self.0.id()
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::Append("it only adds")
+    }
+
+    async fn observe(&self, _: &W, _: &Outcomes) -> Result<Receipt, StepError> {
+        Ok(Receipt(Value::Null))
+    }
+
+    async fn act(&self, _: &W, _: &Outcomes, _: &Receipt) -> Result<Outcome, StepError> {
+        let message = format!("{}: a change read from a journal cannot be made again", self.0.id());
+        Err(Failure::new(Reason::Internal, message).into())
+    }
+
+    async fn find(&self, _: &W, _: &Receipt) -> Result<Found, StepError> {
+        Ok(Found::NotDone)
+    }
+
+    async fn undo(&self, _: &W, _: &Receipt, _: Option<&Outcome>) -> Result<Undone, StepError> {
+        Ok(Undone::LeftInPlace)
+    }
+}

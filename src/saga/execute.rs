@@ -150,7 +150,7 @@ impl<W: Sync + ?Sized> Run<'_, W> {
             // What is in flight is always waited for, also when the journal cannot be written:
             // dropping a request halfway leaves nobody knowing what it did.
             let Some((i, attempted)) = running.next().await else { return unwritten.map_or(Ok(()), Err) };
-            if let Err(error) = self.settle(i, attempted).await {
+            if let Err(error) = self.settle(i, attempted) {
                 unwritten.get_or_insert(error);
             }
         }
@@ -171,37 +171,28 @@ impl<W: Sync + ?Sized> Run<'_, W> {
         None
     }
 
-    async fn settle(&mut self, i: usize, attempted: Attempted) -> Result<(), JournalError> {
+    /// Takes a finished attempt into the account. It writes nothing: while it runs nobody
+    /// drives the other attempts, and one of them may be holding the journal.
+    fn settle(&mut self, i: usize, attempted: Attempted) -> Result<(), JournalError> {
         let change = &self.graph.nodes()[i].change;
-        let spec = change.spec();
-        let Attempted { begun, ended, elapsed } = attempted;
+        let Attempted { begun, ended, unwritten } = attempted;
         let outcome = match ended {
-            Ok(outcome) => {
-                let title = change.title();
-                let (change, outcome) = (spec.clone(), outcome.clone());
-                self.journal.record(Event::Done { change, title, outcome: outcome.clone(), seconds: elapsed }).await?;
+            Some(Ok(outcome)) => {
                 self.progress[i] = Progress::Done;
-                self.outcomes.insert(spec.id(), outcome.clone());
+                self.outcomes.insert(change.spec().id(), outcome.clone());
                 Some(outcome)
             }
-            Err(Ended::Journal(error)) => return Err(error),
-            Err(Ended::Step(error)) => {
-                let event = Event::Failed {
-                    change: spec,
-                    title: change.title(),
-                    reason: error.failure.reason.name().to_owned(),
-                    message: error.to_string(),
-                };
-                self.journal.record(event).await?;
+            Some(Err(error)) => {
                 self.progress[i] = Progress::Failed;
                 self.result.errors.push((change.title(), error));
                 None
             }
+            None => None,
         };
         if let Some(begun) = begun {
             self.result.begun.push(Begun { outcome, ..begun });
         }
-        Ok(())
+        unwritten.map_or(Ok(()), Err)
     }
 
     fn finish(mut self) -> Execution {
@@ -223,8 +214,9 @@ impl<W: Sync + ?Sized> Run<'_, W> {
 
 struct Attempted {
     begun: Option<Begun>,
-    ended: Result<Outcome, Ended>,
-    elapsed: f64,
+    /// None when it was not made because its receipt could not be written.
+    ended: Option<Result<Outcome, StepError>>,
+    unwritten: Option<JournalError>,
 }
 
 enum Ended {
@@ -232,11 +224,24 @@ enum Ended {
     Journal(JournalError),
 }
 
+/// Makes one change and writes down how it ended.
 async fn attempt<W: Sync + ?Sized>(change: &dyn Change<W>, world: &W, journal: &Journal, done: &Outcomes) -> Attempted {
     let start = Instant::now();
     let mut begun = None;
-    let ended = begin_and_act(change, world, journal, done, &mut begun).await;
-    Attempted { begun, ended, elapsed: seconds(start.elapsed()) }
+    let (ended, event) = match begin_and_act(change, world, journal, done, &mut begun).await {
+        Ok(outcome) => {
+            let (spec, title, seconds) = (change.spec(), change.title(), seconds(start.elapsed()));
+            let event = Event::Done { change: spec, title, outcome: outcome.clone(), seconds };
+            (Ok(outcome), event)
+        }
+        Err(Ended::Step(error)) => {
+            let (reason, message) = (error.failure.reason.name().to_owned(), error.to_string());
+            (Err(error), Event::Failed { change: change.spec(), title: change.title(), reason, message })
+        }
+        Err(Ended::Journal(error)) => return Attempted { begun, ended: None, unwritten: Some(error) },
+    };
+    let unwritten = journal.record(event).await.err();
+    Attempted { begun, ended: Some(ended), unwritten }
 }
 
 async fn begin_and_act<W: Sync + ?Sized>(

@@ -14,11 +14,14 @@ pub struct Node<W: Sync + ?Sized> {
 pub struct Graph<W: Sync + ?Sized> {
     nodes: Vec<Node<W>>,
     by_id: HashMap<String, usize>,
+    /// Where the stretch begins that the next nodes belong to, and what all of them wait for.
+    stretch: usize,
+    floor: Vec<usize>,
 }
 
 impl<W: Sync + ?Sized> Default for Graph<W> {
     fn default() -> Self {
-        Self { nodes: Vec::new(), by_id: HashMap::new() }
+        Self { nodes: Vec::new(), by_id: HashMap::new(), stretch: 0, floor: Vec::new() }
     }
 }
 
@@ -30,7 +33,8 @@ impl<W: Sync + ?Sized> Graph<W> {
     /// Adds a change that waits for those named in `after` (by `Spec::id`). An id that is
     /// not in the graph is a thing that does not change: there is nothing to wait for.
     pub fn add(&mut self, change: Arc<dyn Change<W>>, after: &[String]) {
-        let after = after.iter().filter_map(|id| self.by_id.get(id).copied()).collect();
+        let named = after.iter().filter_map(|id| self.by_id.get(id).copied());
+        let after = named.chain(self.floor.iter().copied()).collect();
         self.by_id.insert(change.spec().id(), self.nodes.len());
         self.nodes.push(Node { change, after });
     }
@@ -41,6 +45,14 @@ impl<W: Sync + ?Sized> Graph<W> {
         self.by_id.insert(change.spec().id(), self.nodes.len());
         self.nodes.push(Node { change, after });
         self
+    }
+
+    /// What is added from here on waits for everything added since the last barrier.
+    pub fn barrier(&mut self) {
+        if self.stretch < self.nodes.len() {
+            self.floor = (self.stretch..self.nodes.len()).collect();
+            self.stretch = self.nodes.len();
+        }
     }
 
     pub fn nodes(&self) -> &[Node<W>] {
@@ -65,6 +77,6 @@ impl<W: Sync + ?Sized> Graph<W> {
     /// The same graph with every change wrapped, for fault and repeat decorators.
     pub fn map(self, wrap: impl Fn(Arc<dyn Change<W>>) -> Arc<dyn Change<W>>) -> Self {
         let nodes = self.nodes.into_iter().map(|n| Node { change: wrap(n.change), after: n.after }).collect();
-        Self { nodes, by_id: self.by_id }
+        Self { nodes, ..self }
     }
 }

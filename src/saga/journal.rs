@@ -165,6 +165,12 @@ impl Journal {
         }
     }
 
+    /// Goes on with a journal that another process began; its entries are written already.
+    pub fn continuing(mut self, before: Vec<Entry>) -> Self {
+        self.entries = Mutex::new(before);
+        self
+    }
+
     /// Calls `listener` with each entry once it is written: the live account on a terminal.
     pub fn listened_by(mut self, listener: impl Fn(&Entry) + Send + Sync + 'static) -> Self {
         self.listener = Some(Box::new(listener));

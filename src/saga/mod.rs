@@ -12,7 +12,7 @@ pub mod journal;
 pub mod resume;
 pub mod unwind;
 
-pub use change::{Change, Found, Nature, Outcome, Outcomes, Receipt, Spec, StepError, StepErrorKind, Undone};
+pub use change::{Change, Found, Kept, Nature, Outcome, Outcomes, Receipt, Spec, StepError, StepErrorKind, Undone};
 pub use execute::{Ending, Execution, OnFailure, Options, Stop, execute};
 pub use graph::Graph;
 pub use journal::{Entry, Event, Journal, JournalError, Sink};

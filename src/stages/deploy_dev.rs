@@ -1,7 +1,7 @@
 //! Stage `deploy-dev`: plan, lock, recover, deploy, verify, smoke, judge.
 //!
 //! Everything before the lock only reads. A failure in any later phase, a bad smoke run
-//! among them, takes back what this run made; the lock was taken first and goes last.
+//! among them, takes back what this run made; the lock is given back after the last word.
 
 use std::sync::Arc;
 
@@ -17,10 +17,12 @@ use crate::policy::smoke_passed::{self, RunEnd};
 use crate::policy::{Verdict, as_promised};
 use crate::ports::engine::Engine;
 use crate::saga::{Begun, Graph, Unfinished};
+use crate::steps::announce::Announce;
 use crate::steps::bundle::WorkspaceFiles;
 use crate::steps::bundle::mirror::{self, Mirror};
 use crate::steps::bundle::sidecar::Sidecar;
-use crate::steps::bundle::take_lock::{Beating, Claim, TakeLock};
+use crate::steps::bundle::take_lock::{self, Beating, Claim, TakeLock};
+use crate::steps::github_deployment::Subject;
 use crate::steps::recover::Recover;
 use crate::steps::run_job::{self, RunJob};
 
@@ -45,6 +47,10 @@ pub fn phases(parts: &Parts) -> Vec<Box<dyn Phase>> {
         Box::new(Judge),
     ]
 }
+
+/// What a run holds until it has written its last word: given back at the very end, also
+/// when everything else was taken back before.
+pub const HELD: &[&str] = &[take_lock::VERB];
 
 struct Lock(Parts);
 
@@ -78,8 +84,16 @@ impl Phase for Lock {
             sidecar,
             stop: at.options.stop.clone(),
         };
+        let announce = Announce(Subject {
+            sha: asked.commit_text().to_owned(),
+            environment: asked.environment.github_environment.clone(),
+            target: asked.target.clone(),
+            run_id: claim.sidecar.run_id.clone(),
+            production: asked.environment.github_environment == "production",
+            log_url: asked.occasion.run_url(),
+        });
         let take = TakeLock::new(files.clone(), claim, beating.clone());
-        Ok(Decision { changes: Graph::new().then(Arc::new(take)), ..Decision::default() })
+        Ok(Decision { changes: Graph::new().then(Arc::new(announce)).then(Arc::new(take)), ..Decision::default() })
     }
 }
 
@@ -98,7 +112,8 @@ impl Phase for Recovery {
         let entries = mirror::read(files, &plan.root_path).await?;
         let Some(unfinished) = Unfinished::of(&entries) else { return Ok(Decision::default()) };
         let facts = vec![("interrupted-run", unfinished.run.clone())];
-        let recover = Recover::new(unfinished, engine.registry(&at.world), Arc::clone(&at.journal));
+        let (journal, engine) = (Arc::clone(&at.journal), Arc::clone(engine));
+        let recover = Recover::new(unfinished, journal, engine, &asked.target, &at.world);
         Ok(Decision { facts, changes: Graph::new().then(Arc::new(recover)), ..Decision::default() })
     }
 }
@@ -113,12 +128,13 @@ impl Phase for Deploy {
 
     /// Plans again: between the first plan and the lock another run may have deployed.
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
-        let Parts { assignment: asked, engine, mirror, .. } = &self.0;
+        let Parts { assignment: asked, engine, files, mirror, .. } = &self.0;
         let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
-        mirror.point_at(&plan.root_path);
+        mirror.point_at(files, &plan.root_path);
         let undo_folder = asked.undo_folder(&plan.root_path);
         let changes = engine.changes(&asked.target, &at.world, &undo_folder).await?;
-        Ok(Decision { facts: look::facts(&plan)?, changes, ..Decision::default() })
+        let facts = look::facts(&plan)?;
+        Ok(Decision { facts, changes, ..Decision::default() })
     }
 }
 

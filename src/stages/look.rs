@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::assignment::Assignment;
 use super::phase::{Context, Decision, Phase};
@@ -36,7 +36,8 @@ impl Phase for Look {
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
         let asked = &self.assignment;
         let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
-        let mut decision = Decision { facts: facts(&plan)?, ..Decision::default() };
+        let facts = facts(&plan)?;
+        let mut decision = Decision { facts, ..Decision::default() };
         let Some(files) = &self.deploys else {
             decision.last = true;
             return Ok(decision);
@@ -77,18 +78,16 @@ fn trusted(asked: &Assignment) -> Verdict {
 
 /// What reports and later runs read of a plan. The document itself holds values that may be
 /// secret, and the journal leaves the machine: it gets the view, which does not.
-pub fn facts(plan: &EnginePlan) -> Result<Vec<(&'static str, serde_json::Value)>, Failure> {
-    let view = plan::read(&plan.document, &knowledge(&|_| false))?;
+pub fn facts(plan: &EnginePlan) -> Result<Vec<(&'static str, Value)>, Failure> {
+    let deployed = |node: &str| plan.deployed.contains(node);
+    let view = plan::read(&plan.document, &knowledge(&deployed))?;
     let mut facts = vec![
         (fact::PLAN, json!(view)),
         (fact::PLAN_DIGEST, json!(plan::digest(&plan.document))),
-        ("deployer", json!(plan.deployer)),
-        ("root-path", json!(plan.root_path)),
-        ("state-path", json!(plan.state_path)),
         (fact::DEPLOYED_COMMIT, json!(plan.deployed_commit)),
     ];
     if let Some(files) = &plan.files {
-        facts.push((fact::FILES, json!({"added": files.added, "changed": files.changed, "deleted": files.deleted})));
+        facts.push((fact::FILES, json!(files)));
     }
     Ok(facts)
 }

@@ -41,6 +41,8 @@ pub struct Context {
     pub registry: Registry<World>,
     pub options: Options,
     pub dry_run: bool,
+    /// Verbs of changes that unwinding leaves to `give_back`.
+    pub held: &'static [&'static str],
 }
 
 /// How a stage's phases ended.
@@ -50,20 +52,29 @@ pub struct Performed {
     pub unwound: Option<Unwound>,
     /// A failure came after the point of no return: the next run goes on from here.
     pub resumable: bool,
-    /// Changes that were made and stand.
-    pub made: usize,
+    /// Changes that were made and stand, and those that are held.
+    pub begun: Vec<Begun>,
 }
 
 pub async fn perform(phases: &[Box<dyn Phase>], at: &Context) -> Performed {
     let mut progress = Progress { begun: Vec::new(), past_point_of_no_return: false };
     let failure = run(phases, at, &mut progress).await.err();
     let resumable = failure.is_some() && progress.past_point_of_no_return;
+    let (held, mut begun): (Vec<Begun>, Vec<Begun>) =
+        progress.begun.into_iter().partition(|b| at.held.contains(&b.spec.verb.as_str()));
     let mut unwound = None;
-    if failure.is_some() && !resumable && !progress.begun.is_empty() {
-        unwound = Some(unwind(&progress.begun, &at.registry, &at.world, &at.journal).await);
+    if failure.is_some() && !resumable && !begun.is_empty() {
+        unwound = Some(unwind(&begun, &at.registry, &at.world, &at.journal).await);
+        begun.clear();
     }
-    let made = if unwound.is_some() { 0 } else { progress.begun.iter().filter(|b| b.outcome.is_some()).count() };
-    Performed { failure, unwound, resumable, made }
+    begun.extend(held);
+    Performed { failure, unwound, resumable, begun }
+}
+
+/// Gives back what was held until the end, such as a lock.
+pub async fn give_back(at: &Context, begun: &[Begun]) -> Unwound {
+    let held: Vec<Begun> = begun.iter().filter(|b| at.held.contains(&b.spec.verb.as_str())).cloned().collect();
+    unwind(&held, &at.registry, &at.world, &at.journal).await
 }
 
 struct Progress {

@@ -1,5 +1,6 @@
 //! The verbs, one a file: observe, write the receipt, act; and how to take it back.
 
+pub mod announce;
 pub mod bundle;
 pub mod commit_age;
 pub mod github_deployment;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{Failure, Reason};
 use crate::ports::World;
+use crate::ports::engine::Engine;
 use crate::saga::{
     Begun, Change, Found, Journal, Nature, Outcome, Outcomes, Receipt, Registry, Spec, StepError, Undone, Unfinished,
     unwind,
@@ -22,11 +23,20 @@ pub struct Recover {
     unfinished: Unfinished,
     registry: Registry<World>,
     journal: Arc<Journal>,
+    engine: Arc<dyn Engine>,
+    target: String,
 }
 
 impl Recover {
-    pub fn new(unfinished: Unfinished, registry: Registry<World>, journal: Arc<Journal>) -> Self {
-        Self { unfinished, registry, journal }
+    pub fn new(
+        unfinished: Unfinished,
+        journal: Arc<Journal>,
+        engine: Arc<dyn Engine>,
+        target: &str,
+        world: &World,
+    ) -> Self {
+        let registry = engine.registry(world);
+        Self { unfinished, registry, journal, engine, target: target.to_owned() }
     }
 
     async fn take_back(&self, world: &World) -> Result<Outcome, StepError> {
@@ -89,7 +99,11 @@ impl Change<World> for Recover {
     async fn act(&self, world: &World, _: &Outcomes, _: &Receipt) -> Result<Outcome, StepError> {
         match &self.unfinished.past_point_of_no_return {
             None => self.take_back(world).await,
-            Some(_) => Ok(Outcome(json!({"made": self.what_it_made(world).await?}))),
+            Some(_) => {
+                let made = self.what_it_made(world).await?;
+                self.engine.adopt(&self.target, world, &made).await?;
+                Ok(Outcome(json!({"adopted": made.len()})))
+            }
         }
     }
 

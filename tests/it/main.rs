@@ -16,6 +16,7 @@ mod nowhere;
 mod occasions;
 mod phases;
 mod plans;
+mod readme;
 mod reports;
 mod runner;
 mod saga;

@@ -44,8 +44,12 @@ fn every_path_that_the_readme_names_is_there() {
     let missing: Vec<_> = links.filter(|link| !link.contains("://") && !root().join(link).exists()).collect();
     assert!(missing.is_empty(), "{missing:?}");
     let makefile = read("Makefile");
-    let targets = readme.split("make ").skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap());
-    let unknown: Vec<_> = targets.filter(|t| ["demo", "test", "conformance", "bench", "image"].contains(t)).filter(|t| !makefile.contains(&format!("\n{t}:"))).collect();
+    let targets =
+        readme.split("make ").skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap());
+    let unknown: Vec<_> = targets
+        .filter(|t| ["demo", "test", "conformance", "bench", "image"].contains(t))
+        .filter(|t| !makefile.contains(&format!("\n{t}:")))
+        .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 

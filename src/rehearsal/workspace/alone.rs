@@ -17,9 +17,10 @@ pub struct Alone {
     /// What clients call it, if not by that address; `{port}` stands for the port
     #[arg(long, value_name = "URL")]
     advertised: Option<String>,
-    /// Run Python tasks for real, or let every task succeed
-    #[arg(long, value_enum, default_value_t = TaskMode::Scripted)]
-    tasks: TaskMode,
+    /// Run Python tasks for real, or let every task succeed; default: for real where the stages
+    /// are rehearsed and Python is there
+    #[arg(long, value_enum)]
+    tasks: Option<TaskMode>,
     /// Where environments and runs are kept with `--tasks local`
     #[arg(long, value_name = "FOLDER")]
     tasks_folder: Option<PathBuf>,
@@ -34,13 +35,18 @@ pub struct Alone {
     latency: u64,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum TaskMode {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TaskMode {
     Scripted,
     Local,
 }
 
 impl Alone {
+    /// How tasks are to run, where somebody said so.
+    pub fn tasks(&self) -> Option<TaskMode> {
+        self.tasks
+    }
+
     /// Serves until the process ends.
     pub async fn run(self) -> io::Result<()> {
         let mut config = Config::per_token();
@@ -53,7 +59,7 @@ impl Alone {
         if self.multipart {
             config.uploads = Uploads::Multipart;
         }
-        if let TaskMode::Local = self.tasks {
+        if self.tasks == Some(TaskMode::Local) {
             let folder = self.tasks_folder.unwrap_or_else(|| std::env::temp_dir().join("mlops-deploy-rehearsal"));
             config.tasks = Tasks::local(folder, vec![]);
         }

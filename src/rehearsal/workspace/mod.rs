@@ -34,7 +34,7 @@ mod store;
 mod tasks;
 mod tree;
 
-pub use alone::Alone;
+pub use alone::{Alone, TaskMode};
 pub use config::{Config, Identity, Leniency, Uploads};
 pub use control::{Control, Seen};
 pub use faults::{Fault, FaultKind};

@@ -19,20 +19,26 @@ pub fn mirror_path(root_path: &str) -> String {
 
 /// Collects lines, and puts them into the workspace when told to flush. Until it is pointed
 /// somewhere it only collects: what an interrupted run left there is read first.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Mirror {
-    files: WorkspaceFiles,
-    path: Arc<OnceLock<String>>,
+    place: Arc<OnceLock<(WorkspaceFiles, String)>>,
     lines: Arc<Mutex<String>>,
 }
 
 impl Mirror {
-    pub fn new(files: WorkspaceFiles) -> Self {
-        Self { files, path: Arc::default(), lines: Arc::default() }
+    pub fn point_at(&self, files: &WorkspaceFiles, root_path: &str) {
+        self.place.get_or_init(|| (files.clone(), root_path.to_owned()));
     }
 
-    pub fn point_at(&self, root_path: &str) {
-        self.path.get_or_init(|| mirror_path(root_path));
+    /// The deployment that it mirrors to, once that is known.
+    pub fn root_path(&self) -> Option<&str> {
+        self.place.get().map(|(_, root)| root.as_str())
+    }
+
+    /// Takes over what a killed process had written.
+    pub fn take_over(&self, entries: &[Entry]) {
+        let line = |entry: &Entry| serde_json::to_string(entry).expect("an entry holds only JSON") + "\n";
+        *self.lines.lock().expect("no panic while the text is held") = entries.iter().map(line).collect();
     }
 }
 
@@ -46,9 +52,10 @@ impl Sink for Mirror {
     }
 
     async fn flush(&self) -> Result<(), std::io::Error> {
-        let Some(path) = self.path.get() else { return Ok(()) };
+        let Some((files, root)) = self.place.get() else { return Ok(()) };
+        let path = mirror_path(root);
         let text = self.lines.lock().expect("no panic while the text is held").clone();
-        let put = self.files.put(path, text.into()).await;
+        let put = files.put(&path, text.into()).await;
         put.map_err(|e| std::io::Error::other(format!("write {path}: {e}")))
     }
 }

@@ -211,12 +211,12 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// A name of its own under the run's folder, whatever the path.
-fn saved(undo_folder: &str, path: &str) -> String {
+pub(super) fn saved(undo_folder: &str, path: &str) -> String {
     format!("{undo_folder}/{}", &digest(path.as_bytes())[..24])
 }
 
 /// Keeps a copy of what lies at `path`; its digest, or nothing where nothing lies there.
-async fn save(files: &WorkspaceFiles, path: &str, copy: &str) -> Result<Option<String>, StepError> {
+pub(super) async fn save(files: &WorkspaceFiles, path: &str, copy: &str) -> Result<Option<String>, StepError> {
     let doing = || format!("save {path} before it is changed");
     let Some(bytes) = files.read(path).await.map_err(|e| e.into_failure(doing()))? else { return Ok(None) };
     let was = digest(&bytes);
@@ -224,7 +224,7 @@ async fn save(files: &WorkspaceFiles, path: &str, copy: &str) -> Result<Option<S
     Ok(Some(was))
 }
 
-async fn restore(files: &WorkspaceFiles, copy: &str, path: &str) -> Result<(), StepError> {
+pub(super) async fn restore(files: &WorkspaceFiles, copy: &str, path: &str) -> Result<(), StepError> {
     let doing = || format!("put {path} back");
     let bytes = files.read(copy).await.map_err(|e| e.into_failure(doing()))?.ok_or_else(|| {
         Failure::new(crate::domain::Reason::UnwindIncomplete, format!("put {path} back: its copy {copy} is gone"))
@@ -233,16 +233,16 @@ async fn restore(files: &WorkspaceFiles, copy: &str, path: &str) -> Result<(), S
     files.put(path, bytes).await.map_err(|e| step_error(e, doing()))
 }
 
-async fn remove(files: &WorkspaceFiles, path: &str) -> Result<(), StepError> {
+pub(super) async fn remove(files: &WorkspaceFiles, path: &str) -> Result<(), StepError> {
     files.delete(path, false).await.map(drop).map_err(|e| step_error(e, format!("delete {path}")))
 }
 
-async fn current(files: &WorkspaceFiles, path: &str) -> Result<Option<String>, StepError> {
+pub(super) async fn current(files: &WorkspaceFiles, path: &str) -> Result<Option<String>, StepError> {
     let bytes = files.read(path).await.map_err(|e| e.into_failure(format!("look at {path}")))?;
     Ok(bytes.map(|b| digest(&b)))
 }
 
-fn step_error(error: RestError, doing: String) -> StepError {
+pub(super) fn step_error(error: RestError, doing: String) -> StepError {
     let lost = error.may_have_been_applied();
     let failure = error.into_failure(doing);
     if lost { StepError::lost(failure) } else { failure.into() }

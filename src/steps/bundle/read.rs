@@ -24,9 +24,9 @@ const WORTH_A_LIST: usize = 20;
 /// What the workspace says about every node of the state.
 pub async fn all(rest: &dyn Rest, state: &State, reads: &[Read]) -> Result<Answers, Failure> {
     let mut answers = listed(rest, state, reads).await?;
-    let left = reads.iter().filter(|read| !answers.contains_key(&read.node));
+    let left: Vec<Read> = reads.iter().filter(|read| !answers.contains_key(&read.node)).cloned().collect();
     let found: Vec<(String, Option<Value>)> = stream::iter(left)
-        .map(|read| async move { one(rest, read).await.map(|answer| (read.node.clone(), answer)) })
+        .map(|read| async move { one(rest, &read).await.map(|answer| (read.node, answer)) })
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;

@@ -164,6 +164,16 @@ impl DeploymentFile {
         }))
     }
 
+    /// Where these files lie below the folder `remote`.
+    pub fn addresses(&self, remote: &str) -> Vec<Address> {
+        let address = |file: &DeployedFile| {
+            let kind = if file.is_notebook { FileKind::Notebook } else { FileKind::File };
+            let lies = format!("{remote}/{}", notebook::remote_name(&file.local_path, kind));
+            Address { sent: format!("{remote}/{}", file.local_path), lies }
+        };
+        self.files.iter().map(address).collect()
+    }
+
     /// The next one: what lies in the workspace after this upload.
     pub fn next(before: Option<&Self>, files: &[LocalFile], cli_version: &str, now: Timestamp) -> Self {
         let id = before.map(|b| b.id.clone()).filter(|id| !id.is_empty());
@@ -178,6 +188,7 @@ impl DeploymentFile {
     }
 }
 
+use super::put_file::Address;
 use crate::bundle::notebook::{self, FileKind};
 
 /// Every folder that the files lie in, without the one they all lie in.

@@ -1,0 +1,121 @@
+//! `rehearse`: the stages in order, for a bundle folder, on this machine alone.
+//!
+//! Nothing is simulated but the two services: each stage runs as a process of its own, with
+//! the environment that a runner gives, speaks HTTP to the stand-ins, and exits with its
+//! code. What it leaves behind stays in a folder to look at.
+
+mod account;
+mod scene;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::domain::{Failure, Reason};
+use crate::rehearsal::github::{self, Conclusion, Event, GitHub, JobSpec};
+use crate::rehearsal::workspace::Alone;
+
+use self::account::Account;
+use self::scene::Scene;
+
+#[derive(Args)]
+pub struct Rehearse {
+    /// Folder of the databricks.yml
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+    /// Only run the stand-in workspace and the stand-in GitHub, until interrupted
+    #[arg(long)]
+    pub serve: bool,
+    /// Where comment, summary, outputs and journals are left
+    #[arg(long, default_value = ".rehearsal", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// With --serve: start a stand-in GitHub too, at this address, and print its own first
+    #[arg(long, value_name = "ADDRESS", requires = "serve")]
+    pub github: Option<SocketAddr>,
+    #[command(flatten)]
+    pub alone: Alone,
+}
+
+/// A stage of the story: what starts it, and what its job may do.
+struct Act {
+    stage: &'static str,
+    permissions: &'static str,
+    environment: Option<String>,
+    event: Event,
+}
+
+pub async fn run(asked: Rehearse) -> Result<ExitCode, Failure> {
+    if asked.serve {
+        // It is served as long as this lives.
+        let _github = asked.github.map(serve_github).transpose().map_err(scene::wrong)?;
+        asked.alone.run().await.map_err(scene::wrong)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    rehearse(&asked).await
+}
+
+fn serve_github(bind: SocketAddr) -> std::io::Result<GitHub> {
+    let github = GitHub::start(github::Config { bind, ..github::Config::default() })?;
+    println!("GITHUB_SERVER_URL={}", github.server_url());
+    Ok(github)
+}
+
+async fn rehearse(asked: &Rehearse) -> Result<ExitCode, Failure> {
+    let start = Instant::now();
+    let account = Account::to_terminal();
+    let scene = Scene::set(&asked.folder, &asked.out, asked.alone.tasks()).await?;
+    account.opening(&scene);
+    let pull = scene.open_pull_request()?;
+    let validate = Act {
+        stage: "validate",
+        permissions: "contents: read, id-token: write, pull-requests: write",
+        environment: None,
+        event: Event::pull_request(pull),
+    };
+    if let Some(code) = perform(&scene, &account, validate).await? {
+        return Ok(code);
+    }
+    scene.merge(pull)?;
+    let deploy = Act {
+        stage: "deploy-dev",
+        permissions: "contents: read, id-token: write, pull-requests: write, deployments: write",
+        environment: Some(scene.environment_of("dev")),
+        event: Event::push("main"),
+    };
+    if let Some(code) = perform(&scene, &account, deploy).await? {
+        return Ok(code);
+    }
+    account.closing(&scene, pull, start.elapsed());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs one stage and its post step. The exit code is given where the story ends here.
+async fn perform(scene: &Scene, account: &Account, act: Act) -> Result<Option<ExitCode>, Failure> {
+    account.stage(act.stage);
+    let mut spec = JobSpec::on(act.event).named(act.stage).permit(act.permissions).map_err(scene::wrong)?;
+    if let Some(name) = &act.environment {
+        spec = spec.environment(name);
+    }
+    let folder = scene.out.join(act.stage);
+    let job = scene.github.start_job(spec).map_err(scene::wrong)?;
+    let runner = job.runner(&folder.join("runner")).map_err(|e| unwritable(&folder, e))?;
+    let start = Instant::now();
+    let mut env = scene.step_environment(&runner, job.token(), act.stage)?;
+    let code = scene::run_step(&env, &[], &scene.checkout, account).await?;
+    for (name, value) in runner.state().map_err(scene::wrong)? {
+        env.insert(format!("STATE_{name}"), value);
+    }
+    let settled = scene::run_step(&env, &["settle"], &scene.checkout, account).await?;
+    job.finish(if code == 0 { Conclusion::Success } else { Conclusion::Failure });
+    scene.keep(&runner, &folder).map_err(|e| unwritable(&folder, e))?;
+    account.stage_ended(act.stage, code, start.elapsed(), &folder);
+    let ended = if code == 0 { settled } else { code };
+    Ok((ended != 0).then(|| ExitCode::from(ended)))
+}
+
+fn unwritable(folder: &Path, error: std::io::Error) -> Failure {
+    Failure::new(Reason::DiskError, format!("write below {}", folder.display())).because(error)
+}

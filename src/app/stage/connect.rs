@@ -1,0 +1,100 @@
+//! Signs in to the one host that the stage works on, and makes the world of its steps.
+//!
+//! Asked only after the host was found on the allow-list. In a job the way is GitHub's ID
+//! token; a personal token is a fallback that is warned about; on a laptop it is the profile
+//! that the environment or the host names, or `DATABRICKS_TOKEN`.
+
+use std::sync::Arc;
+
+use crate::adapters::databricks::{GithubOidc, OidcSettings, PersonalToken, Profiles, Settings, Workspace};
+use crate::adapters::github::{GitHubApi, GitHubSettings};
+use crate::adapters::retry::Pace;
+use crate::adapters::{host, http};
+use crate::app::Desk;
+use crate::domain::{Failure, Reason, Secret};
+use crate::inputs::config::Environment;
+use crate::inputs::event::Occasion;
+use crate::inputs::parse::Inputs;
+use crate::ports::{GitHub, Identity, Process, World};
+
+/// Who signs in.
+pub struct Who<'a> {
+    pub environment: &'a Environment,
+    pub client_id: Option<String>,
+}
+
+pub fn connect(
+    desk: &Desk,
+    inputs: &Inputs,
+    who: &Who<'_>,
+    process: Arc<dyn Process>,
+    github: Option<Arc<dyn GitHub>>,
+) -> Result<World, Failure> {
+    let host = who.environment.host.to_string();
+    let client = http::client(&http::user_agent(desk.console.is_actions()))?;
+    let pace = Pace::from_env(desk.var("DATABRICKS_BUNDLE_RETRY_INTERVAL_MS"));
+    let identity: Arc<dyn Identity> = if let Some(token) = &inputs.databricks_token {
+        tracing::warn!("signing in with a personal token; let the workspace trust GitHub's ID tokens instead");
+        Arc::new(PersonalToken::new(&host, token.clone(), &desk.masker)?)
+    } else if desk.console.is_actions() {
+        let settings = OidcSettings {
+            host: host.clone(),
+            client_id: who.client_id.clone(),
+            audience: who.environment.audience.clone(),
+            request_url: desk.var("ACTIONS_ID_TOKEN_REQUEST_URL").map(str::to_owned),
+            request_token: desk.var("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(Secret::new),
+            pace,
+        };
+        let (clock, masker) = (Arc::clone(&desk.clock), Arc::clone(&desk.masker));
+        Arc::new(GithubOidc::new(settings, client.clone(), clock, masker)?)
+    } else {
+        Arc::new(PersonalToken::new(&host, laptop_token(desk, who.environment, &host)?, &desk.masker)?)
+    };
+    let settings = Settings { pace, ..Settings::new(host) };
+    let (clock, masker) = (Arc::clone(&desk.clock), Arc::clone(&desk.masker));
+    let workspace = Workspace::new(settings, client, identity, clock, masker)?;
+    Ok(World {
+        workspace: Arc::new(workspace),
+        files: Arc::clone(&desk.files) as Arc<dyn crate::ports::Files>,
+        process,
+        clock: Arc::clone(&desk.clock) as Arc<dyn crate::ports::Clock>,
+        github,
+    })
+}
+
+fn laptop_token(desk: &Desk, environment: &Environment, host: &str) -> Result<Secret, Failure> {
+    if let Some(token) = desk.var("DATABRICKS_TOKEN") {
+        return Ok(Secret::new(token));
+    }
+    let profiles = match Profiles::path(&desk.env) {
+        Some(path) => Profiles::load(&path)?,
+        None => Profiles::default(),
+    };
+    if let Some(profile) = profiles.of_host(host)? {
+        return Ok(profile.token);
+    }
+    let name = environment.profile.as_deref().unwrap_or("DEFAULT");
+    let failure = Failure::new(Reason::Unauthorized, format!("sign in to {host}: there is no token for it"));
+    Err(failure
+        .hint(format!("set DATABRICKS_TOKEN, or add a profile such as `[{name}]` with this host to .databrickscfg")))
+}
+
+/// Present in a job that was given a token.
+pub fn github(desk: &Desk, inputs: &Inputs, occasion: &Occasion) -> Result<Option<Arc<dyn GitHub>>, Failure> {
+    let (Some(token), Some(repository)) = (&inputs.github_token, &occasion.repository) else { return Ok(None) };
+    let settings = GitHubSettings {
+        api_url: occasion.api_url.clone(),
+        graphql_url: desk.var("GITHUB_GRAPHQL_URL").map(str::to_owned),
+        repository: repository.clone(),
+        token: token.clone(),
+        user_agent: http::user_agent(true),
+        pace: Pace::from_env(desk.var("MLOPS_DEPLOY_RETRY_INTERVAL_MS")),
+    };
+    let clock: Arc<dyn crate::ports::Clock> = Arc::clone(&desk.clock) as Arc<_>;
+    Ok(Some(Arc::new(GitHubApi::new(settings, clock)?)))
+}
+
+/// The runner's folder for this job, or the machine's.
+pub fn scratch(desk: &Desk) -> std::path::PathBuf {
+    host::files::temp_folder(desk.var("RUNNER_TEMP")).join("mlops-deploy")
+}

@@ -1,0 +1,174 @@
+//! Which engine reads the bundle, decided once over all targets and said with its reason.
+//!
+//! Everything here is known without a token: every target loaded, merged and resolved, with
+//! what only the workspace knows left unknown; the hosts that targets name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Run, prepare};
+use crate::adapters::host::Repository;
+use crate::app::disk::Disk;
+use crate::bundle::load::TargetInfo;
+use crate::bundle::{Git, Options};
+use crate::domain::fact::{self, Engine as Chosen, Target};
+use crate::domain::{Diagnostic, Failure, Host, Reason, Severity};
+use crate::engines::embedded::Embedded;
+use crate::inputs::Config;
+use crate::inputs::parse::EngineChoice;
+use crate::policy::host_allowed::NamedHost;
+use crate::ports::engine::{Engine, ResolvedTarget, Unsupported};
+use crate::stages::assignment::Assignment;
+
+/// Loads the bundle, checks all of it that can be checked offline, and chooses the engine.
+pub async fn load(run: &Run<'_>, config: &Config, asked: &Assignment) -> Result<Arc<dyn Engine>, Failure> {
+    let embedded = embedded(run)?;
+    let (targets, said) = embedded.targets(&asked.target)?;
+    run.ask(prepare::hosts(config, named_hosts(config, &targets)?)).await?;
+    let mut resolved = Vec::new();
+    for target in &targets {
+        resolved.push(embedded.resolve(&target.name, None).await?);
+    }
+    run.fact(fact::TARGETS, &targets.iter().zip(&resolved).map(|(t, r)| shown(config, t, r)).collect::<Vec<_>>())
+        .await?;
+    let mut found = said;
+    for diagnostic in resolved.iter().flat_map(|r| &r.diagnostics) {
+        if !found.contains(diagnostic) {
+            found.push(diagnostic.clone());
+        }
+    }
+    run.fact(fact::DIAGNOSTICS, &found).await?;
+    refuse_errors(&found)?;
+    smoke_jobs_exist(config, asked, &resolved)?;
+    let unknown: Vec<&Unsupported> = resolved.iter().flat_map(|r| &r.unsupported).collect();
+    let because = choose(run.inputs.engine, &unknown)?;
+    run.fact(fact::ENGINE, &Chosen { name: "embedded".to_owned(), because }).await?;
+    Ok(Arc::new(embedded))
+}
+
+/// For the post step, which only takes back: nothing is loaded.
+pub fn for_settling(run: &Run<'_>) -> Result<Arc<dyn Engine>, Failure> {
+    Ok(Arc::new(embedded(run)?))
+}
+
+fn embedded(run: &Run<'_>) -> Result<Embedded, Failure> {
+    let root = run.inputs.bundle_path.clone();
+    let has_root_file = crate::bundle::load::ROOT_NAMES.iter().any(|name| root.join(name).is_file());
+    if !has_root_file {
+        let message = format!("find a bundle: there is no databricks.yml in {}", root.display());
+        return Err(Failure::new(Reason::BundleNotFound, message)
+            .hint("point the input `bundle-path` to the folder of the databricks.yml"));
+    }
+    let read = |name: &str| name.starts_with("BUNDLE_VAR_");
+    let environment = run.desk.env.iter().filter(|(name, _)| read(name));
+    let options = Options {
+        root: root.display().to_string(),
+        environment: environment.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        ..Options::default()
+    };
+    let git = git(&root)?;
+    Ok(Embedded::new(root.clone(), Arc::new(Disk::at(root)), options, git))
+}
+
+fn git(root: &Path) -> Result<Option<Git>, Failure> {
+    let unreadable = |e: std::io::Error| Failure::new(Reason::DiskError, "read the Git repository").because(e);
+    let Some(repository) = Repository::discover(root).map_err(unreadable)? else { return Ok(None) };
+    let head = repository.head().map_err(unreadable)?;
+    let inside = root.canonicalize().map_err(unreadable)?;
+    let path = inside.strip_prefix(&repository.worktree).ok().map(|p| p.to_string_lossy().into_owned());
+    Ok(Some(Git {
+        bundle_path: path.filter(|p| !p.is_empty()).unwrap_or_else(|| ".".to_owned()),
+        branch: head.branch,
+        commit: head.commit,
+        origin_url: repository.origin_url(),
+    }))
+}
+
+/// A target names its host, or a profile that an environment has; one that names neither
+/// goes where its environment is.
+fn named_hosts(config: &Config, targets: &[TargetInfo]) -> Result<Vec<NamedHost>, Failure> {
+    let mut named = Vec::new();
+    for target in targets {
+        let Some(text) = &target.host else {
+            if let Some(profile) = target.profile.as_deref().filter(|p| config.of_profile(p).is_none()) {
+                let message =
+                    format!("find the workspace of target `{}`: no environment has `profile: {profile}`", target.name);
+                return Err(Failure::new(Reason::HostNotAllowed, message)
+                    .hint("add `profile` to the environment in mlops-deploy.yml; no token was minted"));
+            }
+            continue;
+        };
+        let host = Host::parse(text).map(|h| h.to_string()).unwrap_or_else(|_| text.clone());
+        named.push(NamedHost {
+            target: target.name.clone(),
+            expected: config.of_target(&target.name).map(|e| e.host.to_string()),
+            host,
+            origin: target.origin.clone(),
+        });
+    }
+    Ok(named)
+}
+
+fn shown(config: &Config, info: &TargetInfo, resolved: &ResolvedTarget) -> Target {
+    let of = |severity: Severity| resolved.diagnostics.iter().filter(|d| d.severity == severity).count();
+    let environment = config.of_target(&info.name).or_else(|| config.of_profile(info.profile.as_deref()?));
+    let kinds = resolved.config["resources"].as_object().into_iter().flatten();
+    Target {
+        name: info.name.clone(),
+        host: info.host.clone().or(environment.map(|e| e.host.to_string())).unwrap_or_default(),
+        mode: info.mode.clone().unwrap_or_default(),
+        resources: kinds.filter_map(|(_, of)| Some(of.as_object()?.len())).sum(),
+        errors: of(Severity::Error),
+        warnings: of(Severity::Warning),
+        unknown: resolved.config.to_string().matches("${workspace.current_user").count(),
+    }
+}
+
+fn refuse_errors(found: &[Diagnostic]) -> Result<(), Failure> {
+    let errors: Vec<&Diagnostic> = found.iter().filter(|d| d.is_error()).collect();
+    let Some(first) = errors.first() else { return Ok(()) };
+    let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
+    let errors = errors.iter().map(|d| (*d).clone()).collect();
+    Err(Failure::new(Reason::InvalidBundle, format!("resolve the bundle: {}{more}", first.summary)).about(errors))
+}
+
+fn smoke_jobs_exist(config: &Config, asked: &Assignment, resolved: &[ResolvedTarget]) -> Result<(), Failure> {
+    let Some(target) = resolved.iter().find(|r| r.target == asked.target) else {
+        let names: Vec<String> = resolved.iter().map(|r| format!("`{}`", r.target)).collect();
+        let failure = Failure::new(
+            Reason::UnknownTarget,
+            format!("find target `{}`: the bundle has no such target", asked.target),
+        );
+        return Err(failure.hint(format!("the bundle has {}", names.join(", "))));
+    };
+    for (i, smoke) in config.smoke.iter().enumerate() {
+        if target.config["resources"]["jobs"].get(&smoke.job).is_none() {
+            let message = format!("find the smoke job `{}`: target `{}` has no such job", smoke.job, asked.target);
+            let at = Diagnostic::error(format!("`{}` is no job of the bundle", smoke.job))
+                .at(config.origin(&format!("smoke[{i}].job")).cloned());
+            return Err(Failure::new(Reason::MissingJob, message)
+                .hint("`smoke` names keys under `resources.jobs`")
+                .about(vec![at]));
+        }
+    }
+    Ok(())
+}
+
+/// Why our own engine reads the bundle, or why nobody can.
+fn choose(choice: EngineChoice, unknown: &[&Unsupported]) -> Result<String, Failure> {
+    if choice == EngineChoice::Cli {
+        return Err(Failure::new(
+            Reason::ToolMissing,
+            "read the bundle with the official command: this image has none",
+        )
+        .hint("use `engine: auto` or `embedded`, or an image that has `databricks` on its PATH"));
+    }
+    if unknown.is_empty() {
+        return Ok("it knows every construct of every target".to_owned());
+    }
+    let place = |u: &Unsupported| u.origin.as_ref().map(|o| format!(" ({}:{})", o.file, o.line)).unwrap_or_default();
+    let mut lines: Vec<String> = unknown.iter().map(|u| format!("\n  unsupported: {}{}", u.path, place(u))).collect();
+    lines.dedup();
+    Err(Failure::new(Reason::Unsupported, format!("read the bundle with our own engine:{}", lines.concat()))
+        .hint("take these constructs out, or deploy this bundle with the official command"))
+}

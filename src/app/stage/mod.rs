@@ -1,0 +1,286 @@
+//! Runs a stage: inputs and event, what can be checked without a token, the phases, the
+//! last words.
+
+mod account;
+mod conclude;
+mod connect;
+mod engine;
+mod prepare;
+mod settle;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::adapters::host::LocalProcess;
+use crate::adapters::host::sandbox::Sandbox;
+use crate::app::Desk;
+use crate::domain::fact::{self, About};
+use crate::domain::{Failure, Reason, Stage};
+use crate::inputs::Config;
+use crate::inputs::config::Environment;
+use crate::inputs::event::Occasion;
+use crate::inputs::parse::{Inputs, Surroundings};
+use crate::inputs::raw::Raw;
+use crate::policy::Verdict;
+use crate::ports::engine::Engine;
+use crate::ports::{Files, GitHub, Process};
+use crate::saga::{Event, Journal, OnFailure, Options};
+use crate::stages::deploy_dev::{self, Parts};
+use crate::stages::phase::{Context, Performed, perform};
+use crate::stages::validate;
+use crate::steps::bundle::mirror::Mirror;
+use crate::steps::bundle::take_lock::{self, Beating, TakeLock};
+use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
+
+pub use prepare::configuration;
+pub use settle::settle;
+
+/// How many changes are made at once.
+const PARALLELISM: usize = 10;
+
+/// A run from its first entry on: whatever happens now is told.
+pub struct Run<'d> {
+    pub desk: &'d Desk,
+    pub inputs: Inputs,
+    pub occasion: Occasion,
+    pub journal: Arc<Journal>,
+    pub mirror: Mirror,
+    /// Where journal, summary and plan are left.
+    pub folder: PathBuf,
+    pub github: Option<Arc<dyn GitHub>>,
+}
+
+/// How far a run came, and how it ended.
+pub struct Ended {
+    pub performed: Performed,
+    /// Present once there was a world to change.
+    pub reached: Option<Reached>,
+}
+
+pub struct Reached {
+    pub context: Context,
+    pub files: WorkspaceFiles,
+}
+
+impl Ended {
+    fn early(failure: Option<Failure>) -> Self {
+        let performed = Performed { failure, unwound: None, resumable: false, begun: Vec::new() };
+        Self { performed, reached: None }
+    }
+}
+
+/// Runs a stage that was asked for by name, or by the input `stage`.
+pub async fn run(stage: Option<Stage>, raw: Raw) -> Result<ExitCode, Failure> {
+    let desk = Desk::lay()?;
+    let occasion = occasion(&desk).await?;
+    let mut raw = raw.over(desk.raw.clone());
+    if let Some(stage) = stage {
+        raw.stage = Some(stage.name().to_owned());
+    }
+    let inputs = match Inputs::parse(raw, &surroundings(&desk)) {
+        Ok(inputs) => inputs,
+        Err(failure) => return Ok(conclude::before_the_first_entry(&desk, &failure)),
+    };
+    let run = open(&desk, inputs, occasion).await?;
+    let ended = run.work().await.unwrap_or_else(|failure| Ended::early(Some(failure)));
+    Ok(conclude::conclude(&run, ended).await)
+}
+
+/// The workspace of the job, which relative paths may not leave, or where the program was started.
+pub fn surroundings(desk: &Desk) -> Surroundings {
+    let root = desk.var("GITHUB_WORKSPACE").map_or_else(|| desk.folder.clone(), PathBuf::from);
+    Surroundings { root, confined: desk.console.is_actions() }
+}
+
+async fn occasion(desk: &Desk) -> Result<Occasion, Failure> {
+    let document = match desk.var("GITHUB_EVENT_PATH") {
+        Some(path) => desk.files.read(path.as_ref()).await.ok().flatten(),
+        None => None,
+    };
+    Occasion::read(&|name| desk.env.get(name).cloned(), document.as_deref())
+}
+
+/// Opens the journal and tells the runner where it is, for the post step.
+async fn open(desk: &Desk, inputs: Inputs, occasion: Occasion) -> Result<Run<'_>, Failure> {
+    let run = match &occasion.run {
+        Some(run) => format!("{}-{}-{}", run.id, run.attempt, run.job),
+        None => uuid::Uuid::new_v4().to_string(),
+    };
+    let folder = connect::scratch(desk).join(format!("{}-{run}", inputs.stage.name()));
+    let mirror = Mirror::default();
+    let journal = account::open(desk, &folder, mirror.clone(), Vec::new());
+    let path = folder.join(account::JOURNAL).display().to_string();
+    let state = [("journal", path.as_str()), ("stage", inputs.stage.name())];
+    desk.runner
+        .state(&state)
+        .map_err(|e| Failure::new(Reason::DiskError, "tell the runner where the journal is").because(e))?;
+    let github = connect::github(desk, &inputs, &occasion)?;
+    Ok(Run { desk, inputs, occasion, journal, mirror, folder, github })
+}
+
+impl Run<'_> {
+    async fn work(&self) -> Result<Ended, Failure> {
+        let config = prepare::configuration(self.desk, &self.inputs).await;
+        let commit = prepare::commit(&self.inputs, &self.occasion);
+        self.begin(config.as_ref().ok(), commit.as_ref().ok().and_then(Option::as_deref)).await?;
+        let (config, commit) = (config?, commit?);
+        let environment = prepare::environment(&config, &self.inputs)?;
+        let asked = prepare::assignment(&self.inputs, &config, environment, &self.occasion, commit);
+        self.journal.record(Event::PhaseStarted { phase: "check".to_owned() }).await?;
+        let bundle = engine::load(self, &config, &asked).await?;
+        if let Some(why) = self.only_offline() {
+            self.fact(fact::OFFLINE, &why).await?;
+            return Ok(Ended::early(None));
+        }
+        if let Some(verdict) = prepare::plan_principal(environment, &self.occasion) {
+            self.ask(verdict).await?;
+        }
+        // The project's own commands run before any token exists.
+        let process = self.process();
+        bundle.build(&asked.target, process.as_ref(), &|line| self.desk.console.line(line)).await?;
+        let reached = self.reach(environment, bundle.as_ref(), process)?;
+        let parts = Parts {
+            assignment: Arc::clone(&asked),
+            engine: Arc::clone(&bundle),
+            files: reached.files.clone(),
+            beating: reached.beating,
+            mirror: self.mirror.clone(),
+        };
+        let phases = match self.inputs.stage {
+            Stage::Validate => validate::phases(&asked, &bundle),
+            Stage::DeployDev => deploy_dev::phases(&parts),
+        };
+        let performed = self.within_deadline(&config, perform(&phases, &reached.context)).await;
+        Ok(Ended { performed, reached: Some(Reached { context: reached.context, files: reached.files }) })
+    }
+
+    /// The first entry: everything that identifies the run.
+    async fn begin(&self, config: Option<&Config>, commit: Option<&str>) -> Result<(), Failure> {
+        let Inputs { stage, target, root, bundle_path, dry_run, .. } = &self.inputs;
+        let environment = config.and_then(|c| prepare::environment(c, &self.inputs).ok());
+        let named = |pick: fn(&Environment) -> String| environment.map(pick).unwrap_or_default();
+        let target = target.clone().unwrap_or_else(|| named(|e| e.target.clone()));
+        let bundle = bundle_path.strip_prefix(root).unwrap_or(bundle_path).display().to_string();
+        let head = self.occasion.head_sha().filter(|head| Some(*head) != commit);
+        let run = self.occasion.run.as_ref();
+        let about = About {
+            stage: stage.name().to_owned(),
+            bundle: if bundle.is_empty() { ".".to_owned() } else { bundle },
+            target: if target.is_empty() { stage.environment().to_owned() } else { target },
+            environment: named(|e| e.github_environment.clone()),
+            host: named(|e| e.host.to_string()),
+            commit: commit.unwrap_or_default().to_owned(),
+            head: head.unwrap_or_default().to_owned(),
+            repository: self.occasion.repository.clone().unwrap_or_default(),
+            event: self.occasion.event().to_owned(),
+            run_id: run.map(|r| r.id.to_string()).unwrap_or_default(),
+            attempt: run.map_or(1, |r| r.attempt),
+            job: run.map(|r| r.job.clone()).unwrap_or_default(),
+            run_url: self.occasion.run_url().unwrap_or_default(),
+            dry_run: *dry_run,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let run = serde_json::to_value(about).expect("texts and numbers are JSON");
+        Ok(self.journal.record(Event::RunStarted { run }).await?)
+    }
+
+    pub async fn fact(&self, name: &str, value: &impl serde::Serialize) -> Result<(), Failure> {
+        let value = serde_json::to_value(value).expect("facts are JSON");
+        Ok(self.journal.record(Event::Fact { name: name.to_owned(), value }).await?)
+    }
+
+    /// Writes a verdict down, and refuses when it says no.
+    pub async fn ask(&self, verdict: Verdict) -> Result<(), Failure> {
+        let (rule, passed, message) = (verdict.rule.to_owned(), verdict.passed(), verdict.message());
+        self.journal.record(Event::Verdict { rule, passed, message }).await?;
+        verdict.answer.map(drop)
+    }
+
+    /// Why there will be no token, if there will be none. A stage that writes refuses instead.
+    fn only_offline(&self) -> Option<String> {
+        if self.inputs.offline {
+            return Some("`offline` is set".to_owned());
+        }
+        let trust = self.occasion.trust;
+        let why = trust.because().unwrap_or("its code is not trusted");
+        (!self.inputs.stage.writes() && !trust.may_use_credentials()).then(|| why.to_owned())
+    }
+
+    fn process(&self) -> Arc<dyn Process> {
+        let path = self.desk.var("PATH").unwrap_or_default();
+        let process = LocalProcess::new(path, Arc::clone(&self.desk.masker)).stopped_by(self.desk.asked.subscribe());
+        match std::env::current_exe() {
+            Ok(launcher) => Arc::new(process.sandboxed(Sandbox::new(launcher, &self.inputs.root, &self.desk.env))),
+            Err(_) => Arc::new(process),
+        }
+    }
+
+    fn reach(
+        &self,
+        environment: &Environment,
+        engine: &dyn Engine,
+        process: Arc<dyn Process>,
+    ) -> Result<InReach, Failure> {
+        let writes = self.inputs.stage.writes();
+        let who = connect::Who { environment, client_id: prepare::client_id(environment, writes) };
+        let world = connect::connect(self.desk, &self.inputs, &who, process, self.github.clone())?;
+        let files = WorkspaceFiles::new(Arc::clone(&world.workspace), UploadRoute::Multipart);
+        let beating = Beating::default();
+        let registry = registry(engine, &world, &files, &beating);
+        let options = Options { parallelism: PARALLELISM, on_failure: OnFailure::Stop, stop: self.desk.stop.clone() };
+        let context = Context {
+            world,
+            journal: Arc::clone(&self.journal),
+            registry,
+            options,
+            dry_run: self.inputs.dry_run,
+            held: deploy_dev::HELD,
+        };
+        Ok(InReach { context, files, beating })
+    }
+
+    /// At the deadline the run is asked to stop, as by a signal: what it made is taken back.
+    async fn within_deadline(&self, config: &Config, work: impl Future<Output = Performed>) -> Performed {
+        let limit = self.inputs.deadline.unwrap_or_else(|| config.budget(self.inputs.stage)).0;
+        let mut work = std::pin::pin!(work);
+        let mut done = tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(limit) => {
+                self.desk.asked.send_replace(true);
+                work.await
+            }
+        };
+        if let Some(failure) = &mut done.failure
+            && failure.reason == Reason::Cancelled
+        {
+            let message = format!("end within the deadline of {} s: {failure}", limit.as_secs());
+            *failure = Failure::new(Reason::DeadlineExceeded, message)
+                .hint("raise `deadline`, or the stage's budget in mlops-deploy.yml; run again to go on");
+        }
+        done
+    }
+}
+
+struct InReach {
+    context: Context,
+    files: WorkspaceFiles,
+    beating: Beating,
+}
+
+/// Every verb that a journal of these stages can hold.
+pub fn registry(
+    engine: &dyn Engine,
+    world: &crate::ports::World,
+    files: &WorkspaceFiles,
+    beating: &Beating,
+) -> crate::saga::Registry<crate::ports::World> {
+    use crate::steps::{announce, recover, run_job};
+    let (files, beating) = (files.clone(), beating.clone());
+    engine
+        .registry(world)
+        .with(take_lock::VERB, move |spec| TakeLock::rebuild(&files, &beating, spec))
+        .with(run_job::VERB, |spec| Some(Arc::new(crate::saga::Kept(spec.clone()))))
+        .with(recover::VERB, |spec| Some(Arc::new(crate::saga::Kept(spec.clone()))))
+        .with(announce::VERB, |spec| Some(Arc::new(crate::saga::Kept(spec.clone()))))
+}

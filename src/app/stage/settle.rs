@@ -1,0 +1,80 @@
+//! The post step: ends what a stage left unfinished because its process was killed.
+//!
+//! A stage that came to its last word has nothing left to settle. Otherwise its journal says
+//! what was begun: before the point of no return it is taken back, behind it the run is
+//! marked so that the next one goes on; the lock is given back either way.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{Ended, Reached, Run, account, conclude, connect, engine, occasion, prepare, surroundings};
+use crate::app::Desk;
+use crate::domain::{Failure, Reason, Stage};
+use crate::inputs::parse::Inputs;
+use crate::ports::Files;
+use crate::saga::{Entry, Event, Unfinished, journal, unwind};
+use crate::stages::deploy_dev::HELD;
+use crate::stages::phase::Performed;
+use crate::steps::bundle::mirror::Mirror;
+
+pub async fn settle() -> Result<ExitCode, Failure> {
+    let desk = Desk::lay()?;
+    let Some(path) = desk.var("STATE_journal").map(PathBuf::from) else { return Ok(ExitCode::SUCCESS) };
+    let entries = read(&desk, &path).await?;
+    let ended = entries.iter().any(|entry| matches!(entry.event, Event::RunFinished { .. }));
+    if ended || entries.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let occasion = occasion(&desk).await?;
+    let mut raw = desk.raw.clone();
+    if let Some(stage) = desk.var("STATE_stage").and_then(Stage::parse) {
+        raw.stage = Some(stage.name().to_owned());
+    }
+    let inputs = Inputs::parse(raw, &surroundings(&desk))?;
+    let folder = path.parent().map_or_else(|| connect::scratch(&desk), Path::to_path_buf);
+    let mirror = Mirror::default();
+    let journal = account::open(&desk, &folder, mirror.clone(), entries.clone());
+    let github = connect::github(&desk, &inputs, &occasion)?;
+    let run = Run { desk: &desk, inputs, occasion, journal, mirror, folder, github };
+    let ended = match Unfinished::of(&entries) {
+        Some(unfinished) => take_back(&run, unfinished).await.unwrap_or_else(|failure| Ended::early(Some(failure))),
+        None => Ended::early(Some(killed())),
+    };
+    conclude::conclude(&run, ended).await;
+    // The stage's own step has failed already: settling it is no failure of the post step.
+    Ok(ExitCode::SUCCESS)
+}
+
+fn killed() -> Failure {
+    Failure::new(Reason::Cancelled, "come to an end: the stage was killed before its last word")
+}
+
+async fn read(desk: &Desk, path: &Path) -> Result<Vec<Entry>, Failure> {
+    let bytes = desk.files.read(path).await;
+    let bytes = bytes.map_err(|e| Failure::new(Reason::DiskError, format!("read {}", path.display())).because(e))?;
+    Ok(journal::read(&String::from_utf8_lossy(&bytes.unwrap_or_default()))?)
+}
+
+async fn take_back(run: &Run<'_>, unfinished: Unfinished) -> Result<Ended, Failure> {
+    let config = prepare::configuration(run.desk, &run.inputs).await?;
+    let environment = prepare::environment(&config, &run.inputs)?;
+    let engine = engine::for_settling(run)?;
+    let reached = run.reach(environment, engine.as_ref(), run.process())?;
+    let mut performed =
+        Performed { failure: Some(killed()), unwound: None, resumable: false, begun: unfinished.begun.clone() };
+    if unfinished.past_point_of_no_return.is_some() {
+        performed.resumable = true;
+    } else {
+        let rest = unfinished.begun.iter().filter(|b| !HELD.contains(&b.spec.verb.as_str()));
+        let rest: Vec<_> = rest.cloned().collect();
+        let context = &reached.context;
+        performed.unwound = Some(unwind(&rest, &context.registry, &context.world, &context.journal).await);
+        performed.begun.retain(|b| HELD.contains(&b.spec.verb.as_str()));
+    }
+    // The mirror lies where the lock was taken.
+    if let Some(root) = unfinished.begun.iter().find_map(|b| b.spec.args["root"].as_str()) {
+        run.mirror.take_over(&run.journal.entries());
+        run.mirror.point_at(&reached.files, root);
+    }
+    Ok(Ended { performed, reached: Some(Reached { context: reached.context, files: reached.files }) })
+}

@@ -1,0 +1,60 @@
+//! Tells GitHub that a deployment begins. It never fails one: without GitHub the outcome says
+//! why nothing was told.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::github_deployment::{self, Open, Subject};
+use crate::ports::World;
+use crate::saga::{Change, Found, Nature, Outcome, Outcomes, Receipt, Spec, StepError, Undone};
+
+pub const VERB: &str = "announce";
+
+pub struct Announce(pub Subject);
+
+/// The deployment that was opened, as the outcome has it.
+pub fn opened(outcome: &Value) -> Option<Open> {
+    Some(Open { id: outcome["id"].as_u64()?, of_the_job: outcome["of_the_job"].as_bool()? })
+}
+
+#[async_trait]
+impl Change<World> for Announce {
+    fn spec(&self) -> Spec {
+        Spec { verb: VERB.to_owned(), subject: self.0.environment.clone(), args: Value::Null }
+    }
+
+    fn title(&self) -> String {
+        format!("announce the deployment to `{}`", self.0.environment)
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::Append("a deployment gets its last status when the run ends")
+    }
+
+    async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
+        Ok(Receipt(json!({"sha": self.0.sha})))
+    }
+
+    async fn act(&self, world: &World, _: &Outcomes, _: &Receipt) -> Result<Outcome, StepError> {
+        let Some(github) = &world.github else { return Ok(Outcome(json!({"id": null, "why": "no GitHub here"}))) };
+        if self.0.sha.is_empty() {
+            return Ok(Outcome(json!({"id": null, "why": "no commit is checked out"})));
+        }
+        Ok(Outcome(match github_deployment::open(github.as_ref(), &self.0).await {
+            Ok(open) => json!({"id": open.id, "of_the_job": open.of_the_job}),
+            Err(error) => {
+                tracing::warn!("the deployment was not announced: {error}");
+                json!({"id": null, "why": error.to_string()})
+            }
+        }))
+    }
+
+    /// Found by GitHub itself when it is announced again: the job's own, or this commit's newest.
+    async fn find(&self, _: &World, _: &Receipt) -> Result<Found, StepError> {
+        Ok(Found::NotDone)
+    }
+
+    async fn undo(&self, _: &World, _: &Receipt, _: Option<&Outcome>) -> Result<Undone, StepError> {
+        Ok(Undone::LeftInPlace)
+    }
+}
