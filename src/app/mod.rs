@@ -7,7 +7,6 @@ mod bundle_command;
 mod cli;
 mod desk;
 pub mod disk;
-mod disk;
 mod effective;
 #[cfg(feature = "rehearsal")]
 mod rehearse;
