@@ -31,12 +31,20 @@ fn of_store(store: &Store, settled: bool) -> Value {
     let tables: BTreeMap<&str, Value> = store
         .tables()
         .iter()
-        .filter(|(_, t)| !t.is_empty())
-        .map(|(kind, table)| (*kind, Value::Object(table.iter().map(|(k, v)| (k.clone(), v.clone())).collect())))
+        .map(|(kind, table)| {
+            let kept = table.iter().filter(|(_, doc)| !settled || !is_gone(doc));
+            (*kind, kept.map(|(k, v)| (k.clone(), v.clone())).collect::<Map<_, _>>())
+        })
+        .filter(|(_, table)| !table.is_empty())
+        .map(|(kind, table)| (kind, Value::Object(table)))
         .collect();
     let acls: BTreeMap<&String, Vec<String>> = store
         .acls
         .iter()
+        .filter(|(object, _)| {
+            let deleted = object.strip_prefix("experiments/").and_then(|id| store.get("experiments", id));
+            !settled || !deleted.is_some_and(is_gone)
+        })
         .map(|(object, acl)| {
             let mut entries: Vec<_> = acl.iter().map(|a| format!("{} {} {}", a.kind, a.name, a.level)).collect();
             entries.sort();
@@ -54,6 +62,11 @@ fn of_store(store: &Store, settled: bool) -> Value {
         doc["runs"] = store.runs.dump();
     }
     doc
+}
+
+/// Deleted, but not forgotten: history, as far as a deploy is concerned.
+fn is_gone(doc: &Value) -> bool {
+    doc["lifecycle_stage"] == "deleted" || doc["lifecycle_state"] == "TRASHED"
 }
 
 fn of_tree(tree: &Tree, settled: bool) -> Value {
@@ -117,7 +130,7 @@ impl Names {
         for (kind, table) in store.tables() {
             // Two of one name must not fall together: that is what a doubled create looks like.
             let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
-            for (id, doc) in table {
+            for (id, doc) in table.iter().filter(|(_, doc)| !is_gone(doc)) {
                 let name = doc["settings"]["name"].as_str().or(doc["name"].as_str()).or(doc["display_name"].as_str());
                 let Some(name) = name else { continue };
                 let count = seen.entry(name).or_default();
@@ -132,8 +145,13 @@ impl Names {
             }
         }
         for (path, node) in store.files.iter() {
-            names.insert(node.id.to_string(), format!("<object:{path}>"));
+            names.entry(node.id.to_string()).or_insert_with(|| format!("<object:{path}>"));
+            // A service principal's name looks like an id, and is none.
+            if let Some(name) = path.strip_prefix("/Users/").filter(|n| !n.contains('/')) {
+                names.insert(name.to_owned(), name.to_owned());
+            }
         }
+        names.insert(store.metastore_id.clone(), "<metastore>".into());
         Self(names)
     }
 
