@@ -22,6 +22,8 @@ use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
 pub enum Quit {
     /// Diagnostics with an error were printed.
     Failed,
+    /// The same, while loading; what was loaded.
+    Loading(Box<Tree>),
     Unsupported,
     Failure(Failure),
 }
@@ -96,7 +98,7 @@ impl Hand {
         let loaded = load::load(&self.source, &self.options)?;
         if loaded.failed() {
             show(&loaded.diagnostics);
-            return Err(Quit::Failed);
+            return Err(if loaded.files.is_empty() { Quit::Failed } else { Quit::Loading(Box::new(loaded.config)) });
         }
         let rest = self.sign_in(&loaded)?;
         let reply = rest.call(Request::get("/api/2.0/preview/scim/v2/Me")).await;

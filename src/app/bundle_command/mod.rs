@@ -50,7 +50,7 @@ pub fn main(given: Vec<String>) -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Quit::Failed) => ExitCode::FAILURE,
+        Err(Quit::Failed | Quit::Loading(_)) => ExitCode::FAILURE,
         Err(Quit::Unsupported) => ExitCode::from(UNSUPPORTED),
         Err(Quit::Failure(failure)) => {
             report(&failure);

@@ -25,7 +25,7 @@ pub async fn run(hand: Hand, args: &Summary) -> Done {
     };
     add_state(&mut ready, &state);
     match ready.hand.global.output {
-        Output::Json => print!("{}", validate::document(&ready)?),
+        Output::Json => print!("{}", validate::document(ready.config())?),
         Output::Text => print!("{}", text(&ready)),
     }
     Ok(())

@@ -3,12 +3,24 @@
 use super::args::{Output, Validate};
 use super::hand::{Done, Hand, Quit, Ready, show};
 use crate::bundle::json;
-use crate::domain::{Diagnostic, Failure, Reason, Severity};
+use crate::domain::{Diagnostic, Failure, Reason, Severity, Tree};
 use crate::steps::bundle::checks;
 
 pub async fn run(mut hand: Hand, args: &Validate) -> Done {
     hand.options.validate = true;
-    let mut ready = hand.ready().await?;
+    let output = hand.global.output;
+    let mut ready = match hand.ready().await {
+        Err(Quit::Loading(mut config)) => {
+            if config.is_null() {
+                *config = Tree::map();
+            }
+            if output == Output::Json {
+                print!("{}", document(&config)?);
+            }
+            return Err(Quit::Failed);
+        }
+        other => other?,
+    };
     ready.refuse()?;
     if !ready.resolved.failed() {
         let mut found = std::mem::take(&mut ready.resolved.checks);
@@ -21,7 +33,7 @@ pub async fn run(mut hand: Hand, args: &Validate) -> Done {
     }
     show(&ready.resolved.diagnostics);
     match ready.hand.global.output {
-        Output::Json => print!("{}", document(&ready)?),
+        Output::Json => print!("{}", document(ready.config())?),
         Output::Text => print!("{}", text(&ready)),
     }
     if ready.resolved.failed() { Err(Quit::Failed) } else { Ok(()) }
@@ -36,8 +48,8 @@ fn strict(diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-pub fn document(ready: &Ready) -> Result<String, Failure> {
-    json::write(ready.config(), 2)
+pub fn document(config: &Tree) -> Result<String, Failure> {
+    json::write(config, 2)
         .map(|text| text + "\n")
         .map_err(|value| Failure::new(Reason::InvalidBundle, format!("json: unsupported value: {value}")))
 }
