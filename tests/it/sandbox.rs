@@ -228,6 +228,24 @@ async fn a_command_that_does_not_end_is_killed_with_everything_below_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_nobody_waits_for_any_more_is_ended() {
+    let job = Job::new();
+    let (near, far) = (Sleeper::new(4), Sleeper::new(5));
+    let script = format!("setsid {far} & echo ready; {near}");
+    let (process, ready) = (job.process(), tokio::sync::Notify::new());
+    let hear = |line: &str| {
+        if line == "ready" {
+            ready.notify_one();
+        }
+    };
+    tokio::select! {
+        ended = process.run(job.command(&script), &hear) => panic!("{ended:?}"),
+        () = ready.notified() => {}
+    }
+    assert!(!near.is_running() && !far.is_running());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_reaches_what_is_running() {
     let job = Job::new();
     let (stop, stopped) = tokio::sync::watch::channel(false);

@@ -48,3 +48,39 @@ impl Visit for Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::host::stream::tests::Shared;
+    use crate::adapters::host::{Masker, Stream};
+    use crate::domain::Secret;
+    use std::sync::Arc;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    fn told(on_the_runner: bool) -> String {
+        let out = Shared::default();
+        let stream = Arc::new(if on_the_runner { Stream::actions(out.clone()) } else { Stream::plain(out.clone()) });
+        let masker = Arc::new(Masker::new());
+        masker.mask(&Secret::new("s3cr3t-token"));
+        let layer = ConsoleLayer::new(Console::new(stream, masker));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::info!(job.name = "train", "created job `train`\n::error::from its name");
+            tracing::warn!("the token is s3cr3t-token");
+            tracing::debug!("asked\ntwice");
+        });
+        out.text()
+    }
+
+    #[test]
+    fn a_line_says_its_sentence_once_and_is_never_a_command() {
+        assert_eq!(
+            told(true),
+            "created job `train`\n| ::error::from its name\nwarning: the token is ***\n::debug::asked%0Atwice\n"
+        );
+        assert_eq!(
+            told(false),
+            "created job `train`\n| ::error::from its name\nwarning: the token is ***\ndebug: asked\ntwice\n"
+        );
+    }
+}
