@@ -25,12 +25,12 @@ demo: $(VENV)/.uv
 	cargo build --locked
 	target/debug/mlops-deploy rehearse $(BUNDLE)
 
-test: rust lint container python
+test: rust lint python
 
 rust: $(VENV)/.all description
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo test --locked
+	tools/with-docker.sh cargo test --locked
 
 # GitHub's published description of its API, which our requests are judged by; without npm they are not, and it says so.
 description:
@@ -45,10 +45,9 @@ lint: $(VENV)/.all
 python: $(VENV)/.all
 	cd examples/churn && python -m pytest -q -p no:cacheprovider
 
-# The image as the runner runs it. MLOPS_DEPLOY_IMAGE names one; otherwise it is made of the debug binary.
+# The image as the runner runs it: that of MLOPS_DEPLOY_IMAGE, or one made of the debug binary.
 container: $(VENV)/.all
-	cargo build --locked
-	tools/with-docker.sh python -m pytest -q -p no:cacheprovider -rs tests/container
+	tools/with-docker.sh cargo test --locked --test it -- container
 
 # All cases of the corpus against the stand-in. It lies beside the checkout, not in it.
 conformance: $(VENV)/.uv

@@ -3,6 +3,7 @@
 
 mod bundle_validate;
 mod configuration;
+mod container;
 mod dependencies;
 mod foreign_text;
 mod git_checkout;
