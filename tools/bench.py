@@ -109,7 +109,7 @@ def workspace(binary: str, options: argparse.Namespace):
     if options.server:
         yield options.server, options.token
         return
-    server = subprocess.Popen([binary, "rehearse", "--serve", f"--latency={options.latency}"], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([os.path.abspath(options.stand_in or binary), "rehearse", "--serve", f"--latency={options.latency}"], stdout=subprocess.PIPE, text=True)
     try:
         for line in server.stdout:
             if found := re.search(r"http://[\d.]+:\d+", line):
@@ -250,6 +250,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--files", type=int, default=100)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--write", metavar="FOLDER", help="only write the generated bundle")
+    parser.add_argument("--stand-in", metavar="BINARY", help="the one that serves the workspace, where BINARY has no stand-ins")
     parser.add_argument("--latency", type=int, default=0, help="milliseconds that every answer of the stand-in takes")
     parser.add_argument("--server", help="a workspace that runs already")
     parser.add_argument("--token", default="dbapi0bench{run}", help="`{run}` becomes a random word for each program")
