@@ -165,7 +165,7 @@ async fn a_deployment_signs_in_deploys_smokes_and_leaves_the_checkout_alone() {
     let ended = scene.start(image, None).wait();
     assert_eq!(ended.code, 0, "{}", ended.log);
     let outputs = scene.runner.outputs().unwrap();
-    assert_eq!((outputs["outcome"].as_str(), outputs["changes-created"].as_str()), ("success", "2"), "{outputs:?}");
+    assert_eq!((outputs["outcome"].as_str(), outputs["changes-created"].as_str()), ("succeeded", "2"), "{outputs:?}");
     assert!(scene.runner.summary().contains("smoke_test"), "{}", scene.runner.summary());
     assert!(!scene.is_locked());
     let changed = Command::new("git").arg("-C").arg(&checkout).args(["status", "--porcelain"]).output().unwrap();
