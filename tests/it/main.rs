@@ -3,7 +3,6 @@
 
 mod bundle_validate;
 mod configuration;
-mod container;
 mod dependencies;
 mod foreign_text;
 mod git_checkout;
@@ -17,7 +16,6 @@ mod nowhere;
 mod occasions;
 mod phases;
 mod plans;
-mod readme;
 mod reports;
 mod runner;
 mod saga;
