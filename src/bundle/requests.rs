@@ -116,6 +116,10 @@ fn body(parts: &[Part], id: &str, state: &Value) -> Value {
     for part in parts {
         match part {
             Part::State => return state.clone(),
+            Part::StateWithout(fields) => {
+                let kept = state.as_object().into_iter().flatten().filter(|(name, _)| !fields.contains(&name.as_str()));
+                out.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+            }
             Part::StateAs(name) => insert(&mut out, name, Some(state.clone())),
             Part::Field(name) => insert(&mut out, name, state.get(*name).cloned()),
             Part::FieldAs(from, to) => insert(&mut out, to, state.get(*from).cloned()),
@@ -265,9 +269,16 @@ pub(super) fn grant_changes(state: &Value, before: Option<&Value>) -> Value {
     let mut out: Vec<Value> = Vec::new();
     for entry in &wanted {
         let mut one = Map::new();
-        insert(&mut one, "add", entry.get("privileges").cloned());
+        let privileges = entry.get("privileges").and_then(Value::as_array).cloned().unwrap_or_default();
+        let all = Value::from("ALL_PRIVILEGES");
         one.insert("principal".into(), principal(entry).into());
-        one.insert("remove".into(), Value::Array(vec!["ALL_PRIVILEGES".into()]));
+        // Who gets all of them keeps what it has: adding and removing the same is refused.
+        if privileges.contains(&all) {
+            one.insert("add".into(), Value::Array(vec![all]));
+        } else {
+            one.insert("add".into(), Value::Array(privileges));
+            one.insert("remove".into(), Value::Array(vec![all]));
+        }
         out.push(Value::Object(one));
     }
     let gone = before.map(entries).unwrap_or_default();

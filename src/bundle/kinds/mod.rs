@@ -134,6 +134,8 @@ pub struct Route {
 pub enum Part {
     /// The whole state.
     State,
+    /// The whole state, but for fields that the request does not know.
+    StateWithout(&'static [&'static str]),
     /// The whole state under a key.
     StateAs(&'static str),
     /// One field of the state, under the same name, where it has a value.

@@ -21,7 +21,12 @@ pub static KIND: Kind = Kind {
     prefix: Prefix::Verbatim,
     name_field: "name",
     api: Api {
-        create: Route { method: Method::Post, path: "/api/2.0/pipelines", query: &[], body: &[Part::State] },
+        create: Route {
+            method: Method::Post,
+            path: "/api/2.0/pipelines",
+            query: &[],
+            body: &[Part::StateWithout(&["cascade_on_destroy"])],
+        },
         find: Find::ByList {
             list: List {
                 path: "/api/2.0/pipelines",
@@ -37,7 +42,12 @@ pub static KIND: Kind = Kind {
         lift: &[Lift::Object("spec"), Lift::All],
         // The list answers without the specification, so it cannot stand for a read each.
         list: None,
-        update: Some(Route { method: Method::Put, path: "/api/2.0/pipelines/{id}", query: &[], body: &[Part::State] }),
+        update: Some(Route {
+            method: Method::Put,
+            path: "/api/2.0/pipelines/{id}",
+            query: &[],
+            body: &[Part::StateWithout(&["cascade_on_destroy"])],
+        }),
         rename: None,
         delete: Some(Route {
             method: Method::Delete,

@@ -32,7 +32,8 @@ pub static KIND: Kind = Kind {
             method: Method::Patch,
             path: "/api/2.1/unity-catalog/models/{id}",
             query: &[],
-            body: &[Part::Field("comment"), Part::Field("owner")],
+            // The owner is taken at creation alone.
+            body: &[Part::StateWithout(&["full_name", "owner"])],
         }),
         rename: None,
         delete: Some(Route {
