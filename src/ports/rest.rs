@@ -145,6 +145,11 @@ impl RestError {
     pub fn is_not_found(&self) -> bool {
         match self {
             RestError::Status { status: 404, .. } => true,
+            // Jobs, their runs and clusters say it as an invalid value; Databricks' own SDKs know them by these words.
+            RestError::Status { status: 400, error_code, message, .. } if error_code == "INVALID_PARAMETER_VALUE" => {
+                let about = ["Job ", "Run ", "Cluster "].iter().any(|noun| message.starts_with(noun));
+                about && message.contains(" does not exist")
+            }
             RestError::Status { error_code, .. } => error_code.ends_with("DOES_NOT_EXIST"),
             _ => false,
         }

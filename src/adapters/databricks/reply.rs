@@ -90,6 +90,12 @@ mod tests {
         let body = json!({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Job 7 does not exist.", "details": [1]});
         let error = error(400, None, body.to_string().as_bytes());
         assert!(error.is_not_found());
+        let invalid = |message: &str| {
+            let body = json!({"error_code": "INVALID_PARAMETER_VALUE", "message": message}).to_string();
+            super::error(400, None, body.as_bytes()).is_not_found()
+        };
+        assert!(invalid("Job 7 does not exist."));
+        assert!(!invalid("Task 'a' depends on unknown task 'b'"));
         assert!(matches!(&error, RestError::Status { details, .. } if *details == json!([1])));
         assert_eq!(said(403, r#"{"detail":"no","status":"403"}"#), "no (403)");
         assert_eq!(said(401, r#"{"error":"invalid_grant","error_description":"bad"}"#), "bad (401 invalid_grant)");
