@@ -123,6 +123,9 @@ fn sorted_privileges(mut entries: Value) -> Value {
         if let Some(privileges) = entry.get_mut("privileges").and_then(Value::as_array_mut) {
             privileges.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
             privileges.dedup();
+            if privileges.contains(&"ALL_PRIVILEGES".into()) {
+                *privileges = vec!["ALL_PRIVILEGES".into()];
+            }
         }
     }
     entries

@@ -100,6 +100,7 @@ impl Hand {
             show(&loaded.diagnostics);
             return Err(if loaded.files.is_empty() { Quit::Failed } else { Quit::Loading(Box::new(loaded.config)) });
         }
+        refuse_reference_in_host(&loaded)?;
         let rest = self.sign_in(&loaded)?;
         let reply = rest.call(Request::get("/api/2.0/preview/scim/v2/Me")).await;
         let reply = reply.map_err(|e| e.into_failure("find out who we are"))?;
@@ -171,6 +172,19 @@ impl Hand {
             origin_url: repository.origin_url(),
         }))
     }
+}
+
+/// The official command takes the reference for a host, and then says what it can.
+fn refuse_reference_in_host(loaded: &Loaded) -> Done {
+    for key in ["host", "profile"] {
+        let Some(tree) = loaded.config.find(&["workspace", key]) else { continue };
+        if tree.as_str().is_some_and(|text| text.contains("${")) {
+            let place = tree.origin().map_or(String::new(), |o| format!(" ({}:{})", o.file, o.line));
+            tell(&format!("unsupported: workspace.{key}{place}"));
+            return Err(Quit::Unsupported);
+        }
+    }
+    Ok(())
 }
 
 fn no_credentials() -> Failure {

@@ -40,6 +40,9 @@ fn add_state(ready: &mut Ready, state: &State) {
     }
     let address = |kind: &Kind, id: &str| page(kind, ready.rest.host(), &ready.workspace_id, id);
     let config = &mut ready.resolved.config;
+    if config.get("resources").is_none() {
+        config.set(&["resources"], Tree::map());
+    }
     for (kind, group) in config.get_mut("resources").and_then(Tree::as_map_mut).into_iter().flatten() {
         for (key, resource) in group.as_map_mut().into_iter().flatten() {
             match known.remove(&(kind.clone(), key.clone())) {
