@@ -84,7 +84,10 @@ impl Embedded {
 
     fn resolved(&self, target: &str, user: Option<User>) -> Result<Resolved, Failure> {
         let facts = Facts { user, git: self.git.clone() };
-        Ok(resolve_loaded(self.load(target)?, self.source.as_ref(), &self.options(Some(target)), &facts))
+        let loaded = self.load(target)?;
+        let mut resolved = resolve_loaded(loaded, self.source.as_ref(), &self.options(Some(target)), &facts);
+        resolved.diagnostics.append(&mut resolved.checks);
+        Ok(resolved)
     }
 
     fn remember(&self, target: &str, prepared: Prepared) -> Arc<Prepared> {
