@@ -1,6 +1,7 @@
 //! Tests tell stories from outside: real HTTP, real subprocesses.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod action_file;
 mod bundle_validate;
 mod configuration;
 mod dependencies;
