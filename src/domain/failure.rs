@@ -86,7 +86,6 @@ reasons! {
     VerifyFailed "verify-failed" Refused "what lies in the workspace after the deployment is not what the plan promised",
     SmokeFailed "smoke-failed" Refused "the smoke job ended badly; its state, message and link are shown",
     SmokeTimedOut "smoke-timed-out" Refused "the smoke job did not end in time; it goes on and can be followed by its link",
-    EnginesDisagree "engines-disagree" Refused "the two engines plan differently; the first differences are shown",
     UnwindIncomplete "unwind-incomplete" Refused "a change could not be taken back; what is left is named",
     Ambiguous "ambiguous" Refused "two things match what we made; both are named, nothing is guessed",
     // The outside world.

@@ -39,7 +39,6 @@ pub struct Inputs {
     pub databricks_token: Option<Secret>,
     pub commit: Option<String>,
     pub engine: EngineChoice,
-    pub cross_check: bool,
     pub dry_run: bool,
     pub comment: CommentPolicy,
     pub offline: bool,
@@ -114,7 +113,6 @@ impl Inputs {
             target: door.target(given(&raw.target)),
             commit: door.commit(given(&raw.commit)),
             engine: door.word("engine", given(&raw.engine), &ENGINES),
-            cross_check: door.switch("cross-check", given(&raw.cross_check)),
             dry_run: door.switch("dry-run", given(&raw.dry_run)),
             comment: door.word("comment", given(&raw.comment), &COMMENTS),
             offline: door.switch("offline", given(&raw.offline)),
@@ -256,9 +254,6 @@ impl Door {
     fn together(&mut self, inputs: &Inputs, stage: Stage) {
         if inputs.offline && stage.writes() {
             self.refuse("offline", format!("`true` leaves nothing to do for `{stage}`; use it with `validate`"));
-        }
-        if inputs.offline && inputs.cross_check {
-            self.refuse("cross-check", "`true` needs a plan, and `offline` makes none; use one of them");
         }
     }
 }

@@ -77,9 +77,6 @@ inputs! {
     engine: String, "engine", default "auto",
         "which engine reads the bundle: `auto`, `embedded`, or `cli` for the official command";
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
-    cross_check: String, "cross-check", default "false",
-        "`true`: both engines plan, and the stage stops when they disagree";
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     dry_run: String, "dry-run", default "false",
         "`true`: read and plan, change nothing";
     #[arg(long, value_name = "WHEN")]

@@ -195,6 +195,15 @@ impl RestError {
             RestError::Status { status: 429, .. } => {
                 Some("the workspace limits the rate of requests; run again later".to_owned())
             }
+            RestError::Status { .. } if self.reason() == Reason::NotFound => {
+                Some("check that it exists in this workspace and that the principal may see it".to_owned())
+            }
+            RestError::Status { status: 409, .. } => {
+                Some("somebody changed the same thing at the same moment; run again".to_owned())
+            }
+            RestError::Status { status: 500.., .. } => {
+                Some("run again: what was applied is found and not made twice".to_owned())
+            }
             RestError::Lost(_) | RestError::Malformed(_) => {
                 Some("run again: what was applied is found and not made twice".to_owned())
             }

@@ -81,7 +81,7 @@ impl<'v> Page<'v> {
 
     fn verdict(&mut self) {
         let view = self.view;
-        let name = if view.about.bundle.is_empty() { "bundle" } else { &view.about.bundle };
+        let name = sections::name(&view.about);
         let target =
             if view.about.target.is_empty() { String::new() } else { format!(" → {}", code(&view.about.target)) };
         self.whole(&format!("### {}{target}\n\n**{}.**\n", code(name), prose(&headline::headline(view))));

@@ -2,10 +2,13 @@
 //! where, and what to do next.
 
 use super::plain;
-use crate::domain::{Diagnostic, Failure, Reason};
+use crate::domain::{Class, Diagnostic, Failure, Reason};
 
 /// More than these are counted: the annotations and the summary have them all.
 const DIAGNOSTICS: usize = 20;
+
+/// Where a defect of ours is reported.
+const REPORT: &str = "https://github.com/org/mlops-deploy-action/issues";
 
 /// The text for a terminal or a log, with no line that the runner would take for a command.
 pub fn text(failure: &Failure) -> String {
@@ -22,6 +25,9 @@ pub fn text(failure: &Failure) -> String {
     }
     if let Some(hint) = &failure.hint {
         text.push_str(&format!("  hint: {hint}\n"));
+    }
+    if failure.reason.class() == Class::Bug {
+        text.push_str(&format!("  this is a defect of ours: report it with the journal at {REPORT}\n"));
     }
     plain::lines(&text)
 }

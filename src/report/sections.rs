@@ -4,7 +4,15 @@ use super::headline::plural;
 use super::markdown::{code, link, prose};
 use super::run::RunView;
 use crate::domain::RunOutcome;
+use crate::domain::fact::About;
 use crate::domain::plan::{Action, PlanView, Risk};
+
+/// What people call the bundle: its folder, or the repository where it is the repository.
+pub fn name(about: &About) -> &str {
+    let path = if about.bundle.is_empty() || about.bundle == "." { &about.repository } else { &about.bundle };
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    if name.is_empty() { "bundle" } else { name }
+}
 
 /// After a failure nobody should take the list for what happened.
 pub fn changes_title(view: &RunView) -> &'static str {

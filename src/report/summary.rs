@@ -14,7 +14,7 @@ pub fn render(view: &RunView) -> String {
     let mut page = format!(
         "## {}: {} → {}\n\n**{}.**\n",
         if view.about.stage.is_empty() { "mlops-deploy".to_owned() } else { prose(&view.about.stage) },
-        code(&view.about.bundle),
+        code(sections::name(&view.about)),
         code(&view.about.target),
         prose(&headline::headline(view))
     );

@@ -105,7 +105,7 @@ impl StepError {
     pub fn drift(what: &str, ours: impl fmt::Display, live: impl fmt::Display) -> Self {
         let failure = Failure::new(
             Reason::UnwindIncomplete,
-            format!("{what} is no longer what this run made of it: expected {ours}, found {live}"),
+            format!("take back {what}: it is no longer what this run made of it: expected {ours}, found {live}"),
         )
         .hint("somebody changed it since; look at it before you change it back by hand");
         Self { kind: StepErrorKind::Drift, failure }

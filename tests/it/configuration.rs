@@ -137,6 +137,13 @@ fn an_empty_configuration_says_what_the_least_is() {
 }
 
 #[test]
+fn the_configuration_of_the_example_is_one() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/churn/mlops-deploy.yml");
+    let config = read(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(config.environments.contains_key(Stage::DeployDev.environment()) && !config.smoke.is_empty());
+}
+
+#[test]
 fn ten_lines_are_enough() {
     let config = read("environments:\n  dev: {host: dbc-dev.cloud.databricks.com}\n").unwrap();
     insta::assert_snapshot!(config.to_yaml());

@@ -30,7 +30,7 @@ fn every_mistake_is_told_at_once() {
         ("INPUT_GITHUB-TOKEN", "ghs_one ghs_two"),
         ("INPUT_COMMIT", "abc123"),
         ("INPUT_ENGINE", "embeded"),
-        ("INPUT_CROSS-CHECK", "yes"),
+        ("INPUT_ALLOW-OLDER", "yes"),
         ("INPUT_COMMENT", "sometimes"),
         ("INPUT_LOCK-TIMEOUT", "soon"),
         ("INPUT_DEADLINE", "0s"),

@@ -5,6 +5,7 @@ mod action_file;
 mod bundle_validate;
 mod configuration;
 mod dependencies;
+mod failure_texts;
 mod foreign_text;
 mod git_checkout;
 mod github_client;

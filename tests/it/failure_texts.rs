@@ -1,0 +1,148 @@
+//! What a failure says, word for word, reason by reason: made by the code that makes it in a
+//! run, printed as a run prints it. A reason without a case is named by the last test.
+
+use mlops_deploy::bundle::state::State;
+use mlops_deploy::domain::plan::{Knowledge, Loss};
+use mlops_deploy::domain::{Failure, Origin, Reason, plan};
+use mlops_deploy::inputs::config;
+use mlops_deploy::inputs::{Config, Inputs, Raw, Surroundings};
+use mlops_deploy::policy::as_promised::Promise;
+use mlops_deploy::policy::host_allowed::NamedHost;
+use mlops_deploy::policy::not_older::Age;
+use mlops_deploy::policy::plan_principal::PlanPrincipal;
+use mlops_deploy::policy::smoke_passed::RunEnd;
+use mlops_deploy::policy::{
+    Verdict, as_promised, host_allowed, not_older, plan_principal, smoke_passed, trusted_event,
+};
+use mlops_deploy::ports::RestError;
+use mlops_deploy::report::failure::text;
+use mlops_deploy::saga::{JournalError, StepError};
+use serde_json::{Value, json};
+
+fn refused(verdict: Verdict) -> Failure {
+    verdict.answer.unwrap_err()
+}
+
+fn answered(status: u16, code: &str, message: &str) -> Failure {
+    let error =
+        RestError::Status { status, error_code: code.to_owned(), message: message.to_owned(), details: Value::Null };
+    error.into_failure("create job `train`")
+}
+
+fn inputs() -> Vec<Failure> {
+    let at = Surroundings { root: "/github/workspace".into(), confined: true };
+    let nobody = Knowledge {
+        printable: &|_, _| false,
+        lost: &|_| Loss::default(),
+        title: &|kind| kind.to_owned(),
+        deployed: &|_| false,
+    };
+    let dev = Config::read("environments: {dev: {host: dbc.example.com}}", "mlops-deploy.yml").unwrap();
+    vec![
+        Inputs::parse(Raw::default(), &at).unwrap_err(),
+        Config::read("environments: {dev: {hots: x}}", "mlops-deploy.yml").unwrap_err(),
+        config::not_found("mlops-deploy.yml"),
+        dev.environment("prod").unwrap_err(),
+        plan::read(&json!({}), &nobody).unwrap_err(),
+    ]
+}
+
+fn gates() -> Vec<Failure> {
+    let stranger = NamedHost {
+        target: "dev".into(),
+        host: "https://evil.example.com".into(),
+        expected: None,
+        origin: Some(Origin::new("databricks.yml", 12, 13)),
+    };
+    let broken = Promise { what: "name of jobs.train".into(), expected: "train".into(), found: "nothing".into() };
+    let run = RunEnd {
+        job: "smoke_test".into(),
+        life_cycle_state: "TERMINATED".into(),
+        result_state: "FAILED".into(),
+        message: "Task score failed.".into(),
+        url: "https://dbc.example.com/jobs/1/runs/2".into(),
+        failed_tasks: vec![("score".into(), "FAILED".into(), "ValueError: no rows".into())],
+    };
+    vec![
+        refused(host_allowed::verdict(&[stranger], &["https://dbc.example.com".to_owned()])),
+        refused(trusted_event::verdict("issue_comment", Some("anybody may start it"))),
+        refused(plan_principal::verdict("dev", PlanPrincipal::Missing)),
+        refused(not_older::verdict(Age::Older, "2222222222", "1111111111", false)),
+        refused(not_older::verdict(Age::Diverged, "2222222222", "1111111111", false)),
+        refused(as_promised::verdict(&[broken])),
+        refused(smoke_passed::verdict(&run)),
+        StepError::drift("job `train`", "4", "9").failure,
+    ]
+}
+
+fn outside() -> Vec<Failure> {
+    let newer = br#"{"state_version": 99, "state": {}}"#;
+    let feature = br#"{"state_version": 2, "features": {"deployment_history": true}, "state": {}}"#;
+    vec![
+        answered(401, "", "the token is not valid"),
+        answered(403, "PERMISSION_DENIED", "no CREATE SCHEMA on catalog dev"),
+        answered(404, "RESOURCE_DOES_NOT_EXIST", "no such cluster policy"),
+        answered(409, "RESOURCE_CONFLICT", "changed meanwhile"),
+        answered(429, "REQUEST_LIMIT_EXCEEDED", "too many requests"),
+        answered(500, "INTERNAL_ERROR", "something broke"),
+        RestError::NotSent("no such host".into()).into_failure("read job `train`"),
+        RestError::Lost("connection reset".into()).into_failure("create job `train`"),
+        RestError::Malformed("it is not JSON".into()).into_failure("read job `train`"),
+        State::parse(b"{").unwrap_err(),
+        State::parse(newer).unwrap_err(),
+        State::parse(feature).unwrap_err(),
+        JournalError::Write(std::io::Error::other("no space left on device")).into(),
+    ]
+}
+
+fn all() -> Vec<Failure> {
+    [inputs(), gates(), outside()].into_iter().flatten().collect()
+}
+
+#[test]
+fn every_failure_says_what_to_do_next() {
+    let told: Vec<String> =
+        all().iter().map(|failure| format!("[{}]\n{}", failure.reason.name(), text(failure))).collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_message_is_readable_after_failed_to() {
+    for failure in all() {
+        let first = failure.message.chars().next().unwrap();
+        assert!(first.is_lowercase(), "{}", failure.message);
+        assert!(!failure.message.ends_with('.'), "{}", failure.message);
+    }
+}
+
+#[test]
+fn a_cause_is_said_once_and_foreign_text_gives_no_commands() {
+    let inner = std::io::Error::other("::error::boo\u{1b}[2J");
+    let failure = Failure::new(Reason::DiskError, "write x").because(inner).hint("##[group]look");
+    assert_eq!(text(&failure), "failed to write x: ::error::boo\u{fffd}[2J\n  hint: ## [group]look\n");
+    let twice = Failure::new(Reason::DiskError, "write x: no space").because(std::io::Error::other("no space"));
+    assert_eq!(text(&twice), "failed to write x: no space\n");
+    let stopped = Failure::new(Reason::Cancelled, "stopped before 3 of the changes");
+    assert_eq!(text(&stopped), "stopped before 3 of the changes\n");
+}
+
+/// Reasons whose message needs a whole scene, and the story that has it word for word.
+const TOLD_IN: &[(&str, &str)] =
+    &[("oidc-unavailable", "sign_in.rs"), ("token-refused", "sign_in.rs"), ("cancelled", "saga.rs")];
+
+#[test]
+fn every_reason_has_its_message_held() {
+    let told: Vec<&str> = all().iter().map(|failure| failure.reason.name()).collect();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let in_stories = |reason: Reason| {
+        let story = TOLD_IN.iter().find(|(name, _)| *name == reason.name())?;
+        let text = std::fs::read_to_string(folder.join(story.1)).ok()?;
+        Some(text.contains(reason.name()) || text.contains(&format!("{reason:?}")))
+    };
+    let missing: Vec<&str> = Reason::ALL
+        .iter()
+        .filter(|reason| !told.contains(&reason.name()) && !in_stories(**reason).unwrap_or(false))
+        .map(|reason| reason.name())
+        .collect();
+    insta::assert_snapshot!("reasons_without_a_message", missing.join("\n"));
+}
