@@ -67,7 +67,12 @@ fn embedded(run: &Run<'_>) -> Result<Embedded, Failure> {
         ..Options::default()
     };
     let git = git(&root)?;
-    Ok(Embedded::new(root.clone(), Arc::new(Disk::at(root)), options, git))
+    // In a job the bundle is somebody's pull request; on a laptop it is the person's own.
+    let disk = match super::surroundings(run.desk).confined {
+        true => Disk::within(&root, &run.inputs.root)?,
+        false => Disk::at(&root),
+    };
+    Ok(Embedded::new(root, Arc::new(disk), options, git))
 }
 
 fn git(root: &Path) -> Result<Option<Git>, Failure> {
