@@ -107,8 +107,10 @@ impl Scene {
         let outputs = runner.outputs().unwrap_or_default();
         let lines: Vec<String> = outputs.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
         fs::write(folder.join("outputs.txt"), lines.concat())?;
-        if let Some(journal) = outputs.get("journal-file").filter(|path| Path::new(path).is_file()) {
-            fs::copy(journal, folder.join("journal.jsonl"))?;
+        for (output, name) in [("journal-file", "journal.jsonl"), ("plan-file", "plan.json")] {
+            if let Some(file) = outputs.get(output).filter(|path| Path::new(path).is_file()) {
+                fs::copy(file, folder.join(name))?;
+            }
         }
         Ok(())
     }
@@ -116,8 +118,7 @@ impl Scene {
     /// Every deployment as GitHub shows it, oldest first.
     pub fn deployments(&self) -> Vec<String> {
         let dump = self.github.dump();
-        let deployments = dump["deployments"].as_object().into_iter().flatten().map(|(_, deployment)| deployment);
-        deployments.map(shown_deployment).collect()
+        dump["deployments"].as_array().into_iter().flatten().map(shown_deployment).collect()
     }
 
     /// What the workspaces hold: each resource by kind and name.

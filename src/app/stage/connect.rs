@@ -29,7 +29,7 @@ pub fn connect(
     who: &Who<'_>,
     process: Arc<dyn Process>,
     github: Option<Arc<dyn GitHub>>,
-) -> Result<World, Failure> {
+) -> Result<(World, Arc<dyn Identity>), Failure> {
     let host = who.environment.host.to_string();
     let client = http::client(&http::user_agent(desk.console.is_actions()))?;
     let pace = Pace::from_env(desk.var("DATABRICKS_BUNDLE_RETRY_INTERVAL_MS"));
@@ -52,14 +52,15 @@ pub fn connect(
     };
     let settings = Settings { pace, ..Settings::new(host) };
     let (clock, masker) = (Arc::clone(&desk.clock), Arc::clone(&desk.masker));
-    let workspace = Workspace::new(settings, client, identity, clock, masker)?;
-    Ok(World {
+    let workspace = Workspace::new(settings, client, Arc::clone(&identity), clock, masker)?;
+    let world = World {
         workspace: Arc::new(workspace),
         files: Arc::clone(&desk.files) as Arc<dyn crate::ports::Files>,
         process,
         clock: Arc::clone(&desk.clock) as Arc<dyn crate::ports::Clock>,
         github,
-    })
+    };
+    Ok((world, identity))
 }
 
 fn laptop_token(desk: &Desk, environment: &Environment, host: &str) -> Result<Secret, Failure> {

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Run, prepare};
 use crate::adapters::host::Repository;
@@ -14,14 +15,23 @@ use crate::bundle::{Git, Options};
 use crate::domain::fact::{self, Engine as Chosen, Target};
 use crate::domain::{Diagnostic, Failure, Host, Reason, Severity};
 use crate::engines::embedded::Embedded;
+use crate::engines::official_cli::{OfficialCli, Settings};
 use crate::inputs::Config;
 use crate::inputs::parse::EngineChoice;
 use crate::policy::host_allowed::NamedHost;
+use crate::ports::Identity;
 use crate::ports::engine::{Engine, ResolvedTarget, Unsupported};
 use crate::stages::assignment::Assignment;
 
+/// What reads the bundle.
+pub struct Engines {
+    pub embedded: Arc<Embedded>,
+    /// The program of the official command, where it is the engine.
+    pub official: Option<String>,
+}
+
 /// Loads the bundle, checks all of it that can be checked offline, and chooses the engine.
-pub async fn load(run: &Run<'_>, config: &Config, asked: &Assignment) -> Result<Arc<dyn Engine>, Failure> {
+pub async fn load(run: &Run<'_>, config: &Config, asked: &Assignment) -> Result<Engines, Failure> {
     let embedded = embedded(run)?;
     let (targets, said) = embedded.targets(&asked.target)?;
     run.ask(prepare::hosts(config, named_hosts(config, &targets)?)).await?;
@@ -29,8 +39,8 @@ pub async fn load(run: &Run<'_>, config: &Config, asked: &Assignment) -> Result<
     for target in &targets {
         resolved.push(embedded.resolve(&target.name, None).await?);
     }
-    run.fact(fact::TARGETS, &targets.iter().zip(&resolved).map(|(t, r)| shown(config, t, r)).collect::<Vec<_>>())
-        .await?;
+    let summary: Vec<Target> = targets.iter().zip(&resolved).map(|(t, r)| shown(config, t, r)).collect();
+    run.fact(fact::TARGETS, &summary).await?;
     let mut found = said;
     for diagnostic in resolved.iter().flat_map(|r| &r.diagnostics) {
         if !found.contains(diagnostic) {
@@ -41,14 +51,37 @@ pub async fn load(run: &Run<'_>, config: &Config, asked: &Assignment) -> Result<
     refuse_errors(&found)?;
     smoke_jobs_exist(config, asked, &resolved)?;
     let unknown: Vec<&Unsupported> = resolved.iter().flat_map(|r| &r.unsupported).collect();
-    let because = choose(run.inputs.engine, &unknown)?;
-    run.fact(fact::ENGINE, &Chosen { name: "embedded".to_owned(), because }).await?;
-    Ok(Arc::new(embedded))
+    let official = official(run);
+    let (ours, because) = choose(run.inputs.engine, &unknown, official.is_some())?;
+    let name = if ours { "embedded" } else { "cli" };
+    run.fact(fact::ENGINE, &Chosen { name: name.to_owned(), because }).await?;
+    Ok(Engines { embedded: Arc::new(embedded), official: official.filter(|_| !ours) })
 }
 
 /// For the post step, which only takes back: nothing is loaded.
 pub fn for_settling(run: &Run<'_>) -> Result<Arc<dyn Engine>, Failure> {
     Ok(Arc::new(embedded(run)?))
+}
+
+/// The official command on PATH.
+fn official(run: &Run<'_>) -> Option<String> {
+    let folders = run.desk.var("PATH").unwrap_or_default().split(':').map(Path::new);
+    let program = folders.map(|folder| folder.join("databricks")).find(|program| program.is_file())?;
+    Some(program.display().to_string())
+}
+
+/// The official command as an engine, signed in as we are.
+pub fn official_engine(run: &Run<'_>, program: &str, identity: Arc<dyn Identity>) -> OfficialCli {
+    let kept = |name: &str| name == "PATH" || name == "HOME" || name.starts_with("BUNDLE_VAR_");
+    let env = run.desk.env.iter().filter(|(name, _)| kept(name));
+    OfficialCli::new(Settings {
+        program: program.to_owned(),
+        root: run.inputs.bundle_path.clone(),
+        variables: Vec::new(),
+        env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        identity,
+        timeout: Duration::from_secs(60 * 60),
+    })
 }
 
 fn embedded(run: &Run<'_>) -> Result<Embedded, Failure> {
@@ -67,12 +100,7 @@ fn embedded(run: &Run<'_>) -> Result<Embedded, Failure> {
         ..Options::default()
     };
     let git = git(&root)?;
-    // In a job the bundle is somebody's pull request; on a laptop it is the person's own.
-    let disk = match super::surroundings(run.desk).confined {
-        true => Disk::within(&root, &run.inputs.root)?,
-        false => Disk::at(&root),
-    };
-    Ok(Embedded::new(root, Arc::new(disk), options, git))
+    Ok(Embedded::new(root.clone(), Arc::new(Disk::at(root)), options, git))
 }
 
 fn git(root: &Path) -> Result<Option<Git>, Failure> {
@@ -159,21 +187,23 @@ fn smoke_jobs_exist(config: &Config, asked: &Assignment, resolved: &[ResolvedTar
     Ok(())
 }
 
-/// Why our own engine reads the bundle, or why nobody can.
-fn choose(choice: EngineChoice, unknown: &[&Unsupported]) -> Result<String, Failure> {
+/// Whether our own engine reads the bundle, and why; or why nobody can.
+fn choose(choice: EngineChoice, unknown: &[&Unsupported], official: bool) -> Result<(bool, String), Failure> {
     if choice == EngineChoice::Cli {
-        return Err(Failure::new(
-            Reason::ToolMissing,
-            "read the bundle with the official command: this image has none",
-        )
-        .hint("use `engine: auto` or `embedded`, or an image that has `databricks` on its PATH"));
+        let missing = "read the bundle with the official command: there is no `databricks` on PATH";
+        let failure = Failure::new(Reason::ToolMissing, missing);
+        let hint = "use `engine: auto` or `embedded`, or an image that has the official command";
+        return if official { Ok((false, "`engine: cli` is set".to_owned())) } else { Err(failure.hint(hint)) };
     }
     if unknown.is_empty() {
-        return Ok("it knows every construct of every target".to_owned());
+        return Ok((true, "it knows every construct of every target".to_owned()));
     }
     let place = |u: &Unsupported| u.origin.as_ref().map(|o| format!(" ({}:{})", o.file, o.line)).unwrap_or_default();
     let mut lines: Vec<String> = unknown.iter().map(|u| format!("\n  unsupported: {}{}", u.path, place(u))).collect();
     lines.dedup();
+    if choice == EngineChoice::Auto && official {
+        return Ok((false, format!("our own does not know:{}", lines.concat())));
+    }
     Err(Failure::new(Reason::Unsupported, format!("read the bundle with our own engine:{}", lines.concat()))
-        .hint("take these constructs out, or deploy this bundle with the official command"))
+        .hint("take these constructs out, or use an image that has the official command"))
 }

@@ -11,6 +11,7 @@ mod settle;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::adapters::host::LocalProcess;
 use crate::adapters::host::sandbox::Sandbox;
@@ -24,8 +25,9 @@ use crate::inputs::parse::{Inputs, Surroundings};
 use crate::inputs::raw::Raw;
 use crate::policy::Verdict;
 use crate::ports::engine::Engine;
-use crate::ports::{Files, GitHub, Process};
-use crate::saga::{Event, Journal, OnFailure, Options};
+use crate::ports::{Files, GitHub, Identity, Process, World};
+use crate::saga::journal::seconds;
+use crate::saga::{Event, Journal, Kept, OnFailure, Options, Registry};
 use crate::stages::deploy_dev::{self, Parts};
 use crate::stages::phase::{Context, Performed, perform};
 use crate::stages::validate;
@@ -127,8 +129,11 @@ impl Run<'_> {
         let (config, commit) = (config?, commit?);
         let environment = prepare::environment(&config, &self.inputs)?;
         let asked = prepare::assignment(&self.inputs, &config, environment, &self.occasion, commit);
+        let start = Instant::now();
         self.journal.record(Event::PhaseStarted { phase: "check".to_owned() }).await?;
-        let bundle = engine::load(self, &config, &asked).await?;
+        let engines = engine::load(self, &config, &asked).await?;
+        let seconds = seconds(start.elapsed());
+        self.journal.record(Event::PhaseFinished { phase: "check".to_owned(), seconds }).await?;
         if let Some(why) = self.only_offline() {
             self.fact(fact::OFFLINE, &why).await?;
             return Ok(Ended::early(None));
@@ -138,8 +143,14 @@ impl Run<'_> {
         }
         // The project's own commands run before any token exists.
         let process = self.process();
-        bundle.build(&asked.target, process.as_ref(), &|line| self.desk.console.line(line)).await?;
-        let reached = self.reach(environment, bundle.as_ref(), process)?;
+        let console = &self.desk.console;
+        engines.embedded.build(&asked.target, process.as_ref(), &|line| console.line(line)).await?;
+        let (world, identity) = self.world(environment, process)?;
+        let bundle: Arc<dyn Engine> = match &engines.official {
+            Some(program) => Arc::new(engine::official_engine(self, program, identity)),
+            None => engines.embedded,
+        };
+        let reached = self.reach(world, bundle.as_ref());
         let parts = Parts {
             assignment: Arc::clone(&asked),
             engine: Arc::clone(&bundle),
@@ -216,15 +227,17 @@ impl Run<'_> {
         }
     }
 
-    fn reach(
+    fn world(
         &self,
         environment: &Environment,
-        engine: &dyn Engine,
         process: Arc<dyn Process>,
-    ) -> Result<InReach, Failure> {
-        let writes = self.inputs.stage.writes();
-        let who = connect::Who { environment, client_id: prepare::client_id(environment, writes) };
-        let world = connect::connect(self.desk, &self.inputs, &who, process, self.github.clone())?;
+    ) -> Result<(World, Arc<dyn Identity>), Failure> {
+        let client_id = prepare::client_id(environment, self.inputs.stage.writes());
+        let who = connect::Who { environment, client_id };
+        connect::connect(self.desk, &self.inputs, &who, process, self.github.clone())
+    }
+
+    fn reach(&self, world: World, engine: &dyn Engine) -> InReach {
         let files = WorkspaceFiles::new(Arc::clone(&world.workspace), UploadRoute::Multipart);
         let beating = Beating::default();
         let registry = registry(engine, &world, &files, &beating);
@@ -237,7 +250,7 @@ impl Run<'_> {
             dry_run: self.inputs.dry_run,
             held: deploy_dev::HELD,
         };
-        Ok(InReach { context, files, beating })
+        InReach { context, files, beating }
     }
 
     /// At the deadline the run is asked to stop, as by a signal: what it made is taken back.
@@ -269,18 +282,13 @@ struct InReach {
 }
 
 /// Every verb that a journal of these stages can hold.
-pub fn registry(
-    engine: &dyn Engine,
-    world: &crate::ports::World,
-    files: &WorkspaceFiles,
-    beating: &Beating,
-) -> crate::saga::Registry<crate::ports::World> {
+pub fn registry(engine: &dyn Engine, world: &World, files: &WorkspaceFiles, beating: &Beating) -> Registry<World> {
     use crate::steps::{announce, recover, run_job};
     let (files, beating) = (files.clone(), beating.clone());
     engine
         .registry(world)
         .with(take_lock::VERB, move |spec| TakeLock::rebuild(&files, &beating, spec))
-        .with(run_job::VERB, |spec| Some(Arc::new(crate::saga::Kept(spec.clone()))))
-        .with(recover::VERB, |spec| Some(Arc::new(crate::saga::Kept(spec.clone()))))
-        .with(announce::VERB, |spec| Some(Arc::new(crate::saga::Kept(spec.clone()))))
+        .with(run_job::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
+        .with(recover::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
+        .with(announce::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
 }

@@ -59,7 +59,8 @@ async fn take_back(run: &Run<'_>, unfinished: Unfinished) -> Result<Ended, Failu
     let config = prepare::configuration(run.desk, &run.inputs).await?;
     let environment = prepare::environment(&config, &run.inputs)?;
     let engine = engine::for_settling(run)?;
-    let reached = run.reach(environment, engine.as_ref(), run.process())?;
+    let (world, _) = run.world(environment, run.process())?;
+    let reached = run.reach(world, engine.as_ref());
     let mut performed =
         Performed { failure: Some(killed()), unwound: None, resumable: false, begun: unfinished.begun.clone() };
     if unfinished.past_point_of_no_return.is_some() {
