@@ -9,18 +9,19 @@ pub fn replace_compute(bundle: &mut Bundle<'_>) {
     let development = bundle.config.text(&["bundle", "mode"]) == Some("development");
     let by_flag = bundle.options.cluster_id.clone().filter(|id| !id.is_empty());
     let by_environment = bundle.options.environment.get("DATABRICKS_CLUSTER_ID").cloned().filter(|id| !id.is_empty());
+    let mut ours = None;
     if let Some(id) = by_flag {
         bundle.config.set(&["bundle", "cluster_id"], id);
     } else if let Some(id) = by_environment {
         if development {
-            bundle.config.set(&["bundle", "cluster_id"], id);
+            ours = Some(id);
         } else {
             let what = "The DATABRICKS_CLUSTER_ID variable is set but is ignored since the current target \
                         does not use 'mode: development'";
             bundle.report(Diagnostic::warning(what));
         }
     }
-    let Some(id) = bundle.config.text(&["bundle", "cluster_id"]).map(str::to_owned) else { return };
+    let Some(id) = ours.or_else(|| bundle.config.text(&["bundle", "cluster_id"]).map(str::to_owned)) else { return };
     if bundle.config.text(&["bundle", "mode"]) == Some("production") {
         let what = "Setting a cluster override for a target that uses 'mode: production' is not recommended";
         let why = "A production target does best to use the same compute every time.";

@@ -81,3 +81,60 @@ pub fn compute_id(bundle: &mut Bundle<'_>) {
     bundle.report(diagnostic);
     bundle.config.set(&["bundle", "cluster_id"], old);
 }
+
+/// An empty `workspace:` is no workspace at all.
+pub fn workspace_is_there(bundle: &mut Bundle<'_>) {
+    if bundle.config.get("workspace").is_some_and(Tree::is_null) {
+        bundle.report(Diagnostic::error("expected a map to index \"workspace.host\", found nil"));
+    }
+}
+
+/// The version of the official command whose behaviour this is.
+const SPOKEN: (u64, u64, u64) = (1, 14, 0);
+
+/// A bundle may ask for a version of the official command. One that asks for a later one
+/// relies on what is not known here.
+pub fn version(bundle: &mut Bundle<'_>) {
+    let tree = bundle.config.find(&["bundle", "databricks_cli_version"]).cloned().unwrap_or_default();
+    let Some(text) = tree.as_str().filter(|text| !text.is_empty()) else { return };
+    match text.split(',').map(fits).collect::<Option<Vec<bool>>>() {
+        None => {
+            let what = format!(
+                "invalid version constraint \"{text}\" specified. \
+                 Please specify the version constraint in the format (>=) 0.0.0(, <= 1.0.0)"
+            );
+            let diagnostic = Diagnostic { place: tree.origin().cloned(), ..Diagnostic::error(what) };
+            bundle.report(diagnostic);
+        }
+        Some(fits) if fits.contains(&false) => bundle.refuse(format!("bundle.databricks_cli_version: {text}"), &tree),
+        Some(_) => {}
+    }
+}
+
+/// Whether one part of a constraint holds; none when it is not one.
+fn fits(part: &str) -> Option<bool> {
+    let part = part.trim();
+    let digits = part.find(|c: char| c.is_ascii_digit() || c == '*')?;
+    let mut wild = false;
+    let mut numbers = Vec::new();
+    for number in part[digits..].split('.') {
+        match number {
+            "*" | "x" | "X" => wild = true,
+            number => numbers.push(number.parse::<u64>().ok()?),
+        }
+    }
+    let wanted = (*numbers.first().unwrap_or(&0), *numbers.get(1).unwrap_or(&0), *numbers.get(2).unwrap_or(&0));
+    let ours = [SPOKEN.0, SPOKEN.1, SPOKEN.2];
+    let same = if wild { ours[..numbers.len().min(3)] == numbers[..numbers.len().min(3)] } else { wanted == SPOKEN };
+    Some(match part[..digits].trim().trim_end_matches('v') {
+        "" | "=" => same,
+        "!=" => !same,
+        ">=" => SPOKEN >= wanted,
+        ">" => SPOKEN > wanted,
+        "<=" => SPOKEN <= wanted,
+        "<" => SPOKEN < wanted,
+        "~" | "~>" => SPOKEN >= wanted && SPOKEN.0 == wanted.0 && SPOKEN.1 == wanted.1,
+        "^" => SPOKEN >= wanted && SPOKEN.0 == wanted.0,
+        _ => return None,
+    })
+}

@@ -207,6 +207,12 @@ impl Resolver<'_> {
                 return Err(format!("expected a map to index \"{target}\", found {}", node.kind()));
             }
         }
+        if matches!(step, Step::Key(_))
+            && path.len() > target.len()
+            && settings::unset(&target).is_some_and(|n| n == Node::List(Vec::new()))
+        {
+            return Ok(Value::Behind);
+        }
         match settings::unset(path) {
             Some(zero) => Ok(Value::Known(zero.into())),
             None => Err(format!("reference does not exist: ${{{name}}}")),

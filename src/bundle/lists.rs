@@ -48,13 +48,18 @@ fn name<'t>(item: &'t Tree, key: &str) -> &'t str {
 
 fn named(tree: &mut Tree, list: &str, key: &str) {
     if let Some(list) = tree.get_mut(list).and_then(Tree::as_list_mut) {
+        for item in list.iter_mut().filter(|item| item.get(key).is_none()) {
+            item.set(&[key], "");
+        }
         merge::merge_by_key(list, |item| Some(name(item, key).to_owned()));
     }
 }
 
 /// One entry for each principal, each privilege once.
 fn grants(resource: &mut Tree) {
-    named(resource, "grants", "principal");
+    if let Some(list) = resource.get_mut("grants").and_then(Tree::as_list_mut) {
+        merge::merge_by_key(list, |item| Some(name(item, "principal").to_owned()));
+    }
     for grant in resource.get_mut("grants").and_then(Tree::as_list_mut).into_iter().flatten() {
         if let Some(privileges) = grant.get_mut("privileges").and_then(Tree::as_list_mut) {
             let mut seen = HashMap::new();

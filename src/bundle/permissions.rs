@@ -4,7 +4,7 @@
 //! is added to every list that is written, as owner where a kind has owners and nobody else is.
 
 use crate::bundle::resolve::Bundle;
-use crate::domain::{Diagnostic, Map, Tree};
+use crate::domain::{Diagnostic, Map, Node, Tree};
 
 const LEVELS: [&str; 3] = ["CAN_MANAGE", "CAN_VIEW", "CAN_RUN"];
 
@@ -31,7 +31,15 @@ fn rank(level: &str) -> usize {
 
 /// The pass.
 pub fn apply(bundle: &mut Bundle<'_>) {
-    let wanted = bundle.config.get("permissions").and_then(Tree::as_list).unwrap_or_default().to_vec();
+    let list = bundle.config.get_mut("permissions").and_then(Tree::as_list_mut);
+    let mut wanted = Vec::new();
+    for entry in list.into_iter().flatten() {
+        if entry.is_null() {
+            entry.node = Node::Map(Map::new());
+        } else {
+            wanted.push(entry.clone());
+        }
+    }
     for entry in &wanted {
         let level = entry.text(&["level"]).unwrap_or_default();
         if !LEVELS.contains(&level) {

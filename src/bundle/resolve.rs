@@ -103,6 +103,8 @@ pub const PASSES: &[Pass] = &[
     early::no_reference_in_auth,
     early::no_reference_in_name,
     early::compute_id,
+    early::version,
+    early::workspace_is_there,
     unsupported::constructs,
     sync::relative_to_bundle,
     workspace::current_user,
@@ -123,6 +125,7 @@ pub const PASSES: &[Pass] = &[
     presets::apply,
     defaults::fill,
     schema_names::volume_paths,
+    unset,
     paths::expand_pipeline_globs,
     paths::translate,
     artifacts::prepare,
@@ -140,6 +143,11 @@ pub const PASSES: &[Pass] = &[
 const BEFORE_DEPLOYING: &[Pass] = &[checks::clusters];
 /// What only `validate` looks at: a deployment finds it out by itself.
 const BY_VALIDATE: &[Pass] = &[sync::check];
+
+/// Optional texts that are empty are as good as absent; defaults did not fill them.
+fn unset(bundle: &mut Bundle<'_>) {
+    fields::drop_unset(&mut bundle.config, fields::ROOT);
+}
 
 /// What references brought takes the type of its field.
 fn typed(bundle: &mut Bundle<'_>) {

@@ -76,14 +76,19 @@ pub fn files(
     git_depth: Option<usize>,
     source: &dyn Source,
 ) -> Result<Vec<SyncFile>, Failure> {
-    let walk = Walk::all(config, sync_root, git_depth, source)?;
+    let listed = Walk::paths(config, sync_root, git_depth, source)?;
     let include = Patterns::of(&texts(config, "include"));
     let exclude = Patterns::of(&texts(config, "exclude"));
-    let mut files: Vec<SyncFile> = walk
-        .files
+    let mut paths: Vec<String> = listed.into_iter().filter(|file| !file.ignored).map(|file| file.path).collect();
+    if !include.0.is_empty() {
+        // A pattern brings back what .gitignore or the paths keep out.
+        let all = Walk::everything(sync_root, source)?;
+        paths.extend(all.into_iter().map(|file| file.path).filter(|path| include.match_file(path)));
+    }
+    let mut files: Vec<SyncFile> = paths
         .into_iter()
-        .filter(|file| (!file.ignored || include.match_file(&file.path)) && !exclude.match_file(&file.path))
-        .map(|file| SyncFile { local: join(sync_root, &file.path), path: file.path })
+        .filter(|path| !exclude.match_file(path))
+        .map(|path| SyncFile { local: join(sync_root, &path), path })
         .collect();
     files.sort();
     files.dedup();
@@ -93,36 +98,42 @@ pub fn files(
 /// The pass at the end: patterns that find nothing, and a deployment without files.
 pub fn check(bundle: &mut Bundle<'_>) {
     let depth = bundle.facts.git.as_ref().map(Git::depth);
-    let walk = match Walk::all(&bundle.config, &bundle.sync_root, depth, bundle.source) {
-        Ok(walk) => walk,
+    let files = files(&bundle.config, &bundle.sync_root, depth, bundle.source);
+    let found = files.and_then(|files| Ok((files.is_empty(), patterns_without_files(bundle)?)));
+    let (empty, found) = match found {
+        Ok(found) => found,
         Err(failure) => {
             bundle.report(Diagnostic::error(format!("cannot list files: {}", failure.message)));
             bundle.report(Diagnostic::error(failure.message));
             return;
         }
     };
+    bundle.diagnostics.extend(found);
+    if empty && bundle.config.find(&["sync", "paths"]).and_then(Tree::as_list).is_some_and(|l| !l.is_empty()) {
+        let diagnostic = no_files(bundle.config.find(&["sync", "exclude"]));
+        bundle.report(diagnostic);
+    }
+}
+
+fn patterns_without_files(bundle: &Bundle<'_>) -> Result<Vec<Diagnostic>, Failure> {
     let mut found = Vec::new();
+    let mut all: Option<Vec<Found>> = None;
     for key in ["exclude", "include"] {
         let list = bundle.config.find(&["sync", key]).and_then(Tree::as_list).unwrap_or_default();
         for (i, item) in list.iter().enumerate() {
             let Some(text) = item.as_str() else { continue };
+            let files = match &all {
+                Some(files) => files,
+                None => all.insert(Walk::everything(".", bundle.source)?),
+            };
             let pattern = Patterns::of(&[text.to_owned()]);
-            if !walk.files.iter().any(|file| pattern.match_file(&file.path)) {
+            if !files.iter().any(|file| pattern.match_file(&file.path)) {
                 let what = Diagnostic::warning(format!("Pattern {text} does not match any files"));
                 found.push(what.path(format!("sync.{key}[{i}]")).at_tree(item));
             }
         }
     }
-    let include = Patterns::of(&texts(&bundle.config, "include"));
-    let exclude = Patterns::of(&texts(&bundle.config, "exclude"));
-    let any = walk
-        .files
-        .iter()
-        .any(|file| (!file.ignored || include.match_file(&file.path)) && !exclude.match_file(&file.path));
-    if !any && bundle.config.find(&["sync", "paths"]).and_then(Tree::as_list).is_some_and(|l| !l.is_empty()) {
-        found.push(no_files(bundle.config.find(&["sync", "exclude"])));
-    }
-    bundle.diagnostics.extend(found);
+    Ok(found)
 }
 
 fn no_files(exclude: Option<&Tree>) -> Diagnostic {
@@ -176,13 +187,25 @@ struct Walk<'s> {
 }
 
 impl<'s> Walk<'s> {
-    fn all(
+    fn new(sync_root: &'s str, source: &'s dyn Source) -> Self {
+        Self { source, sync_root, rules: Vec::new(), files: Vec::new() }
+    }
+
+    /// Every file under a folder, whatever .gitignore says.
+    fn everything(root: &'s str, source: &'s dyn Source) -> Result<Vec<Found>, Failure> {
+        let mut walk = Self::new(root, source);
+        walk.folder(".", true)?;
+        Ok(walk.files)
+    }
+
+    /// The files under the sync paths.
+    fn paths(
         config: &Tree,
         sync_root: &'s str,
         git_depth: Option<usize>,
         source: &'s dyn Source,
-    ) -> Result<Self, Failure> {
-        let mut walk = Self { source, sync_root, rules: Vec::new(), files: Vec::new() };
+    ) -> Result<Vec<Found>, Failure> {
+        let mut walk = Self::new(sync_root, source);
         let levels = sync_root.split('/').filter(|p| *p == "..").count();
         // .gitignore files above the sync root count as far up as the work tree goes.
         for up in (levels + 1..=git_depth.unwrap_or(0)).rev() {
@@ -199,9 +222,7 @@ impl<'s> Walk<'s> {
                 }
             }
         }
-        walk.files.sort_by(|a, b| a.path.cmp(&b.path));
-        walk.files.dedup_by(|a, b| a.path == b.path);
-        Ok(walk)
+        Ok(walk.files)
     }
 
     /// Goes down to a sync path, reading the rules on the way, then through all of it.

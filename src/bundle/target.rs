@@ -139,6 +139,9 @@ fn drop_nulls(config: &mut Tree) {
     if let Some(resources) = config.get_mut("resources").and_then(Tree::as_map_mut) {
         resources.retain(|_, group| !group.is_null());
     }
+    if let Some(sync) = config.get_mut("sync").and_then(Tree::as_map_mut) {
+        sync.retain(|_, list| !list.is_null());
+    }
     let variables = config.get_mut("variables").and_then(Tree::as_map_mut);
     for variable in variables.into_iter().flat_map(|map| map.values_mut()) {
         if variable.is_null() {

@@ -18,10 +18,6 @@ pub fn current_user(bundle: &mut Bundle<'_>) {
         let what = format!("failed during request visitor: parse \"{url}\": invalid character \"{{\" in host name");
         return bundle.report(Diagnostic::error(what));
     }
-    if bundle.config.get("workspace").is_some_and(Tree::is_null) {
-        let what = "expected a map to index \"workspace.host\", found nil";
-        return bundle.report(Diagnostic::error(what));
-    }
     let Some(user) = &bundle.facts.user else { return };
     let principal = user.is_service_principal();
     let mut tree = if user.profile.as_map().is_some() { user.profile.clone() } else { Tree::map() };
@@ -65,7 +61,7 @@ pub fn folders(bundle: &mut Bundle<'_>) {
     for key in FOLDERS.iter().map(|(key, _)| *key).chain(["root_path"]) {
         let Some(path) = config.text(&["workspace", key]) else { continue };
         let rooted = path.starts_with('/') && !["/Workspace/", "/Volumes/"].iter().any(|p| path.starts_with(p));
-        if rooted && !path.starts_with("/Workspace${") {
+        if rooted {
             let prefixed = format!("/Workspace{path}");
             config.set(&["workspace", key], prefixed);
         }

@@ -53,7 +53,7 @@ pub fn parse(file: &File, bytes: &[u8]) -> Result<Tree, Diagnostic> {
             .into_iter()
             .flatten()
             .fold(span.start, |first, mark| if mark.index() < first.index() { mark } else { first });
-        reader.event(event, origin(file, start.line(), start.col()))?;
+        reader.event(event, origin(file, start.line(), start.col()), span.is_empty())?;
         if let Some(tree) = reader.done.take() {
             return Ok(tree);
         }
@@ -112,9 +112,13 @@ impl Reader<'_> {
         failed(self.file, &place, Some(at.clone()))
     }
 
-    fn event(&mut self, event: Event<'_>, at: Origin) -> Result<(), Diagnostic> {
+    fn event(&mut self, event: Event<'_>, at: Origin, nothing: bool) -> Result<(), Diagnostic> {
         match event {
-            Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, anchor, tag.as_deref(), at),
+            Event::Scalar(text, style, anchor, tag) => {
+                // The parser writes a tilde where nothing stands.
+                let text = if nothing && style == ScalarStyle::Plain { "" } else { &*text };
+                self.scalar(text, style, anchor, tag.as_deref(), at)
+            }
             Event::MappingStart(_, anchor, _) => {
                 let map = Open::Map { map: Map::new(), key: None, merged: Merged::default() };
                 self.open(map, anchor, at)

@@ -108,6 +108,7 @@ fn steps(case: &Case) -> Vec<(String, Options)> {
             target,
             variables: text_map(variables).into_iter().collect(),
             environment,
+            validate: true,
             ..Options::default()
         };
         found.push((format!("{:02}-validate", i + 1), options));
@@ -219,7 +220,9 @@ fn the_engine_resolves_what_the_official_command_resolves() {
     for case in cases(&corpus).iter().filter(|c| c.name.contains(&only)) {
         let source = files(case);
         for (step, options) in steps(case) {
-            let resolved = resolve(&source, &options, &facts(case)).unwrap();
+            let mut resolved = resolve(&source, &options, &facts(case)).unwrap();
+            let later = resolved.checks.drain(..).chain(resolved.validate_checks.drain(..)).collect::<Vec<_>>();
+            resolved.diagnostics.extend(later);
             if !resolved.unsupported.is_empty() {
                 refused += 1;
                 if !only.is_empty() {

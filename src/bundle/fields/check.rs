@@ -25,7 +25,7 @@ fn missing(tree: &Tree, message: &Message, path: &Path, found: &mut Vec<Diagnost
     for field in message.fields().iter().filter(|field| field.required) {
         if tree.get(field.name).is_none_or(Tree::is_null) {
             let summary = format!("required field \"{}\" is not set", field.name);
-            found.push(Diagnostic::warning(summary).path(path).at(tree.origins.first().cloned()));
+            found.push(Diagnostic::warning(summary).path(path).at_tree(tree));
         }
     }
 }
@@ -55,7 +55,8 @@ fn walk(tree: &Tree, kind: &Type, path: &mut Path, see: &mut impl FnMut(&Tree, &
         (Node::Map(map), Type::Message(name)) => {
             let Some(message) = message(name) else { return };
             for (key, value) in map {
-                if let Some(field) = message.field(key) {
+                // What a principal may do is the workspace's to judge.
+                if let Some(field) = message.field(key).filter(|_| key != "privileges") {
                     path.push_key(key);
                     walk(value, &field.kind, path, see);
                     path.pop();

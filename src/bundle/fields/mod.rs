@@ -7,10 +7,12 @@
 mod check;
 mod normalize;
 mod table;
+mod unset;
 
 pub use check::{enums, required};
 pub use normalize::normalize;
 pub use table::{Field, Message, Type, enum_values, message};
+pub use unset::drop_unset;
 
 /// The message of a whole `databricks.yml`.
 pub const ROOT: &str = "bundle.Root";
