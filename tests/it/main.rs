@@ -4,6 +4,7 @@
 mod action_file;
 mod bundle_validate;
 mod configuration;
+mod container;
 mod dependencies;
 mod failure_texts;
 mod foreign_text;
@@ -18,6 +19,7 @@ mod nowhere;
 mod occasions;
 mod phases;
 mod plans;
+mod readme;
 mod reports;
 mod runner;
 mod saga;

@@ -47,6 +47,11 @@ resources:
         - {environment_key: default, spec: {environment_version: '4'}}
 ";
 
+const WHEEL: &str = "\
+artifacts:
+  churn: {type: whl, path: ., build: uv build --wheel}
+";
+
 /// One job on a push to main, with a checkout, and a workspace that trusts it.
 struct Scene {
     github: GitHub,
@@ -203,9 +208,13 @@ async fn a_cancelled_deployment_ends_within_its_grace_and_its_post_step_clears_u
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_without_the_tools_of_a_build_says_which_image_has_them() {
     let Some(image) = image() else { return };
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/churn");
     let scene = Scene::new(|checkout| {
-        assert!(Command::new("cp").arg("-r").arg(example.join(".")).arg(checkout).status().unwrap().success());
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/churn");
+        let mut copy = Command::new("cp");
+        copy.arg("-r").args(["src", "pyproject.toml", ".gitignore"].map(|part| example.join(part))).arg(checkout);
+        assert!(copy.status().unwrap().success());
+        std::fs::write(checkout.join("ask.py"), "print('fine')\n").unwrap();
+        std::fs::write(checkout.join("databricks.yml"), BUNDLE.to_owned() + WHEEL).unwrap();
     })
     .await;
     let ended = scene.start(image, None).wait();

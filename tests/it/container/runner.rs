@@ -50,6 +50,7 @@ fn import() -> String {
     let tag = "mlops-deploy-action:test";
     let binary = Path::new(env!("CARGO_BIN_EXE_mlops-deploy"));
     let mut layer = tar::Builder::new(Vec::new());
+    layer.sparse(false); // Docker does not read sparse entries
     layer.append_path_with_name(binary, "usr/local/bin/mlops-deploy").unwrap();
     let mut settle = tar::Header::new_gnu();
     settle.set_entry_type(tar::EntryType::Symlink);
