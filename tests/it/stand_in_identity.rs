@@ -1,6 +1,7 @@
 //! Who gets a token of the stand-in workspace, and what it is good for.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::encoding::AsDer;
@@ -27,8 +28,11 @@ struct Trust {
 
 impl Trust {
     async fn between() -> Self {
-        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        let key = EncodingKey::from_rsa_pem(&pem(&pair)).unwrap();
+        Self::with_key(&KEY).await
+    }
+
+    async fn with_key(pem: &[u8]) -> Self {
+        let key = EncodingKey::from_rsa_pem(pem).unwrap();
         let mut jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap();
         jwk.common.key_id = Some("one".into());
         let keys = json!({"keys": [jwk]});
@@ -88,9 +92,13 @@ impl Trust {
     }
 }
 
-fn pem(pair: &KeyPair) -> Vec<u8> {
+/// Made once: a key of this size takes a second without optimization.
+static KEY: LazyLock<Vec<u8>> = LazyLock::new(new_key);
+
+fn new_key() -> Vec<u8> {
     use base64::Engine;
-    let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der>::as_der(pair).unwrap();
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der>::as_der(&pair).unwrap();
     let text = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
     let lines: Vec<&str> = text.as_bytes().chunks(64).map(|c| std::str::from_utf8(c).unwrap()).collect();
     format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")).into_bytes()
@@ -120,7 +128,7 @@ async fn every_claim_of_a_policy_must_match_exactly() {
 
 #[tokio::test]
 async fn a_token_signed_by_somebody_else_is_refused() {
-    let (trust, stranger) = (Trust::between().await, Trust::between().await);
+    let (trust, stranger) = (Trust::between().await, Trust::with_key(&new_key()).await);
     let (status, answer) = trust.exchange(DEPLOYER, &stranger.id_token(SUBJECT, ACCOUNT)).await;
     assert_eq!((status.as_u16(), answer["error"].as_str()), (400, Some("invalid_request")));
 }
@@ -148,6 +156,10 @@ async fn the_plan_principal_reads_and_cannot_write() {
     assert_eq!(trust.me(&token).await, 200);
     let (status, refusal) = trust.create_job(&token).await;
     assert_eq!((status.as_u16(), refusal["error_code"].as_str()), (403, Some("PERMISSION_DENIED")));
+    let principals = format!("{}/api/2.0/preview/scim/v2/ServicePrincipals", trust.workspace.url());
+    let by_name = trust.http.get(principals).query(&[("filter", r#"displayName eq "deploy-dev""#)]).bearer_auth(&token);
+    let found: Value = by_name.send().await.unwrap().json().await.unwrap();
+    assert_eq!(found["Resources"][0]["applicationId"], DEPLOYER);
 }
 
 #[tokio::test]

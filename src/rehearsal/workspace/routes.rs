@@ -75,6 +75,7 @@ fn entrance() -> Routes {
         .route("/oidc/v1/token", post(token))
         .route("/api/2.0/preview/scim/v2/Me", reads(people::me))
         .route("/api/2.0/preview/scim/v2/ServicePrincipals", reads(people::list_service_principals))
+        .route("/api/2.0/preview/scim/v2/Users", reads(people::list_users))
         .route("/telemetry-ext", posts(people::telemetry))
 }
 

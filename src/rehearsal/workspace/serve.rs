@@ -118,8 +118,16 @@ impl Server {
     pub fn with_store<T>(&self, name: &str, f: impl FnOnce(&mut Store, i64) -> T) -> T {
         let now = self.clock.now();
         let mut stores = self.stores();
-        let store = stores.entry(name.to_owned()).or_insert_with(|| Store::new(name, &self.config.catalogs, now));
+        let store = stores.entry(name.to_owned()).or_insert_with(|| self.new_store(name, now));
         f(store, now)
+    }
+
+    fn new_store(&self, name: &str, now: i64) -> Store {
+        let mut store = Store::new(name, &self.config.catalogs, now);
+        if let Identity::Federated(federation) = &self.config.identity {
+            store.people = federation.principals.iter().map(|(p, _)| p.clone()).collect();
+        }
+        store
     }
 
     fn principal(&self, headers: &HeaderMap) -> Result<(Principal, String), Refusal> {

@@ -29,6 +29,8 @@ pub(crate) struct Store {
     /// `schema/main.churn` -> principal -> privileges.
     pub grants: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
     pub runs: Runs,
+    /// Everybody the workspace knows.
+    pub people: Vec<Principal>,
 }
 
 pub(crate) type Acl = Vec<Ace>;
@@ -55,6 +57,7 @@ impl Store {
             acls: BTreeMap::new(),
             grants: BTreeMap::new(),
             runs: Runs::default(),
+            people: vec![],
         };
         for folder in ["/", "/Shared", "/Users", "/Repos"] {
             let id = store.ids.number();
@@ -68,6 +71,9 @@ impl Store {
 
     /// Everybody who was ever seen has a home folder.
     pub fn welcome(&mut self, who: &Principal, now: i64) {
+        if !self.people.contains(who) {
+            self.people.push(who.clone());
+        }
         let home = format!("/Users/{}", who.user_name);
         if self.files.get(&home).is_none() {
             let id = self.ids.number();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rehearsal::workspace::call::{Answer, Call, Reply};
+use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply};
 use crate::rehearsal::workspace::identity::Principal;
 
 pub(crate) fn me(call: &mut Call) -> Answer {
@@ -30,16 +30,38 @@ fn person(who: &Principal) -> Value {
     doc
 }
 
-/// Only the caller is listed: the stand-in has no directory, and a lookup by name must not find an invented one.
+/// `ServicePrincipals?filter=displayName eq "deploy-dev"`.
 pub(crate) fn list_service_principals(call: &mut Call) -> Answer {
-    let asked = call.query("filter").unwrap_or_default();
-    let known = call.who.is_service_principal()
-        && (asked.is_empty() || asked.contains(&call.who.user_name) || asked.contains(&call.who.display_name));
-    let found: Vec<Value> = known.then(|| person(&call.who)).into_iter().collect();
+    listed(call, true)
+}
+
+pub(crate) fn list_users(call: &mut Call) -> Answer {
+    listed(call, false)
+}
+
+fn listed(call: &Call, service_principals: bool) -> Answer {
+    let filter = call.query("filter").map(equality).transpose()?.flatten();
+    let wanted = |who: &&Principal| {
+        who.is_service_principal() == service_principals
+            && filter.as_ref().is_none_or(|(field, value)| person(who)[field] == value.as_str())
+    };
+    let found: Vec<Value> = call.store.people.iter().filter(wanted).map(person).collect();
     Reply::json(json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "totalResults": found.len(), "startIndex": 1, "itemsPerPage": found.len(), "Resources": found,
     }))
+}
+
+/// `displayName eq "deploy-dev"`; another kind of filter is refused rather than ignored.
+fn equality(filter: &str) -> Result<Option<(String, String)>, Refusal> {
+    if filter.is_empty() {
+        return Ok(None);
+    }
+    let unquoted = |v: &str| v.trim().trim_matches(['"', '\'']).to_owned();
+    let parts = filter.split_once(" eq ").map(|(f, v)| (f.trim().to_owned(), unquoted(v)));
+    let unknown =
+        || Refusal::new(501, "NOT_IMPLEMENTED", format!("the stand-in does not understand the filter: {filter}"));
+    parts.ok_or_else(unknown).map(Some)
 }
 
 pub(crate) fn current_metastore(call: &mut Call) -> Answer {

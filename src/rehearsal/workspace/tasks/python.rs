@@ -190,7 +190,9 @@ async fn environment(local: &Local, work: &Work, root: &Path) -> Result<PathBuf,
     if has_uv {
         succeeds("uv", &["venv", "--quiet", "--clear", &place_text]).await?;
     } else {
-        succeeds("python3", &["-m", "venv", &place_text]).await?;
+        // Bringing pip takes seconds, and nobody asks for it when there is nothing to install.
+        let pip = if wanted.is_empty() { &["--without-pip"][..] } else { &[] };
+        succeeds("python3", &[&["-m", "venv"], pip, &[place_text.as_str()]].concat()).await?;
     }
     if !wanted.is_empty() {
         let install: Vec<&str> = wanted.iter().map(String::as_str).collect();
