@@ -65,9 +65,16 @@ impl Job {
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    fn process(&self) -> LocalProcess {
+    fn sandbox(&self) -> Sandbox {
         let launcher = PathBuf::from(env!("CARGO_BIN_EXE_mlops-deploy"));
-        let sandbox = Sandbox::new(launcher, &self.path("workspace"), &self.env());
+        Sandbox::new(launcher, &self.path("workspace"), &self.env())
+    }
+
+    fn process(&self) -> LocalProcess {
+        self.process_in(self.sandbox())
+    }
+
+    fn process_in(&self, sandbox: Sandbox) -> LocalProcess {
         LocalProcess::new(std::env::var("PATH").unwrap(), Arc::clone(&self.masker)).sandboxed(sandbox)
     }
 
@@ -162,6 +169,15 @@ async fn the_command_files_and_the_docker_socket_are_out_of_reach() {
         .await;
     assert!(!said(&finished).lines().any(|line| line == "open"), "{}", said(&finished));
     assert_eq!(fs::read_to_string(&output).unwrap(), "");
+
+    // One that is open to everybody cannot be kept from the command.
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut sandbox = job.sandbox();
+    sandbox.engines = vec![socket.clone()];
+    let process = job.process_in(sandbox);
+    let error = process.run(job.command("true"), &|_| {}).await.unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(why, format!("{} is open to every user, who could leave any sandbox by it", socket.display()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

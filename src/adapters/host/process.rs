@@ -86,6 +86,10 @@ impl LocalProcess {
         if !command.secret_env.is_empty() {
             return Err(refuse("a command of the repository gets no credential"));
         }
+        if let Some(engine) = sandbox.open_engine() {
+            let why = format!("{} is open to every user, who could leave any sandbox by it", engine.display());
+            return Err(refuse(&why));
+        }
         // Looked for before anything is copied: callers try one shell after another.
         let found = self.find(command, None)?;
         descendants::adopt_orphans().map_err(|error| start_error(command, error))?;

@@ -6,6 +6,7 @@
 //! passing its own environment on.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::checkout::{Closed, User};
@@ -14,6 +15,9 @@ use crate::domain::{Failure, Reason};
 
 /// A user that owns nothing and is not `nobody`, whom others may use too.
 const UNPRIVILEGED: User = User { uid: 64_532, gid: 64_532 };
+
+const ENGINES: &[&str] =
+    &["/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock"];
 
 const ALLOWED: &[&str] = &[
     "PATH",
@@ -69,6 +73,9 @@ pub struct Sandbox {
     pub user: Option<User>,
     /// Closed to that user while commands run.
     pub closed: Vec<PathBuf>,
+    /// Whoever may write to one of these owns the machine. They are the machine's, so they
+    /// are not closed but looked at.
+    pub engines: Vec<PathBuf>,
     env: Vec<(String, String)>,
 }
 
@@ -82,8 +89,17 @@ impl Sandbox {
             user: root.then_some(UNPRIVILEGED),
             // On a laptop these folders are a person's, who may be working in them.
             closed: if root && on_the_runner { folders_of_the_job(checkout, env) } else { Vec::new() },
+            engines: if root && on_the_runner { ENGINES.iter().map(PathBuf::from).collect() } else { Vec::new() },
             env: allowed(env),
         }
+    }
+
+    /// A container engine that lets everybody in.
+    pub(super) fn open_engine(&self) -> Option<&Path> {
+        let open = |path: &&PathBuf| {
+            std::fs::metadata(path).is_ok_and(|meta| !meta.is_dir() && meta.permissions().mode() & 0o002 != 0)
+        };
+        self.engines.iter().find(open).map(PathBuf::as_path)
     }
 
     /// The environment, with what the caller adds.
