@@ -25,7 +25,9 @@ pub fn classify(
         return skip(rule.reason);
     }
     let unchanged = equal(old, new);
-    if !unchanged && equal(new, remote) {
+    // What the workspace never tells is not known to be gone already.
+    let untold = new.is_none() && rules().any(|r| r.when == When::Drift);
+    if !unchanged && equal(new, remote) && !untold {
         return skip("remote_already_set");
     }
     if [old, new, remote].into_iter().all(|value| is_empty(value, &place.kind)) {

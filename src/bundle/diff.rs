@@ -43,7 +43,9 @@ impl Place {
         self.steps.iter().try_fold(value, |value, step| match step {
             Step::Field(name) => value.get(name),
             Step::Index(at) => value.get(at),
-            Step::Keyed(field, key) => value.as_array()?.iter().find(|item| key_of(item, field) == Some(key)),
+            Step::Keyed(field, key) => {
+                value.as_array()?.iter().find(|item| key_of(item, field).map_or("", String::as_str) == key)
+            }
         })
     }
 
@@ -172,7 +174,10 @@ fn by_key<'v>(list: &'v [Value], fields: &[&'static str]) -> Option<ByKey<'v>> {
     }
     let mut out = ByKey { order: Vec::with_capacity(list.len()), items: HashMap::with_capacity(list.len()) };
     for item in list {
-        let key = fields.iter().find_map(|field| Some((*field, key_of(item, field)?.clone())))?;
+        let named = fields.iter().find_map(|field| Some((*field, key_of(item, field)?.clone())));
+        // Where only one field can name an item, an item without it is named by nothing.
+        let nameless = || if let [only] = fields[..] { Some((only, String::new())) } else { None };
+        let key = named.or_else(nameless)?;
         if out.items.insert(key.clone(), item).is_some() {
             return None;
         }

@@ -52,6 +52,12 @@ fn named(tree: &mut Tree, list: &str, key: &str) {
             item.set(&[key], "");
         }
         merge::merge_by_key(list, |item| Some(name(item, key).to_owned()));
+        // An item without a name is named by an empty text from here on.
+        for item in
+            list.iter_mut().filter(|item| key != "principal" && item.as_map().is_some() && item.get(key).is_none())
+        {
+            item.set(&[key], "");
+        }
     }
 }
 

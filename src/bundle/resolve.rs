@@ -132,11 +132,11 @@ pub const PASSES: &[Pass] = &[
     mode::check,
     permissions::shared_root,
     permissions::apply,
+    checks::grants,
     checks::fields,
     defaults::annotate,
     permissions::deployer_is_named,
     checks::volumes_hold_artifacts_only,
-    checks::grants,
 ];
 
 /// What is looked at before a deployment or its plan, and not before a destroy.

@@ -40,6 +40,7 @@ pub fn wanted(config: &Tree) -> Result<BTreeMap<String, Wanted>, Vec<Unsupported
             if tree.is_null() {
                 continue;
             }
+            unsupported.extend(null_in_list(&["resources", kind_name, key], tree));
             let node = resource(kind, key, tree);
             if let Some(child) = kind.child
                 && let Some(list) = tree.get(child.field)
@@ -56,6 +57,19 @@ pub fn wanted(config: &Tree) -> Result<BTreeMap<String, Wanted>, Vec<Unsupported
         }
     }
     if unsupported.is_empty() { Ok(nodes) } else { Err(unsupported) }
+}
+
+/// A null that somebody wrote inside an item of a list: whether it is saved as one depends
+/// on how the official command holds the field.
+fn null_in_list(keys: &[&str], tree: &Tree) -> Vec<Unsupported> {
+    let mut found = Vec::new();
+    tree.visit(&mut Path::of(keys), &mut |path, value| {
+        let in_list = path.steps().iter().any(|step| matches!(step, crate::domain::Step::Index(_)));
+        if in_list && value.is_null() && value.key.is_some() {
+            found.push(Unsupported { path: path.to_string(), origin: value.key.clone() });
+        }
+    });
+    found
 }
 
 fn refuse(keys: &[&str], tree: &Tree) -> Unsupported {
