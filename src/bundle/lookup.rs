@@ -6,7 +6,7 @@ use crate::bundle::fields::{Type, message};
 use crate::bundle::kinds::Kind;
 use crate::bundle::plan::{Action, Planned};
 use crate::bundle::references::{self, Step};
-use crate::bundle::typed::scalar_text;
+use crate::bundle::typed::{Blank, scalar_text};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Known {
@@ -15,6 +15,20 @@ pub enum Known {
     Later,
     /// Never: what is wrong with the reference.
     Wrong(String),
+}
+
+/// Fills what is known into a blank's text; its value when nothing is left.
+pub fn fill_blank(blank: &mut Blank, mut find: impl FnMut(&str, &[Step]) -> Known) -> Result<Option<Value>, String> {
+    let Some(parent) = &blank.own else { return fill_text(&mut blank.text, find) };
+    let label = format!("${{{parent}.id}}");
+    match find(parent, &[Step::Key("id".into())]) {
+        Known::Later => Ok(None),
+        Known::Wrong(why) => Err(format!("cannot resolve {label:?}: {why}")),
+        Known::Value(id) => {
+            blank.text = blank.text.replace(&label, &scalar_text(&id).unwrap_or_default());
+            Ok(Some(Value::from(blank.text.as_str())))
+        }
+    }
 }
 
 /// Replaces the references of a text that are known. The value of the whole text when all

@@ -140,7 +140,7 @@ impl Planner<'_> {
         let mut left = Vec::new();
         for blank in &wanted.blanks {
             let mut blank = blank.clone();
-            if let Some(known) = lookup::fill_text(&mut blank.text, |node, steps| match self.planned.get(node) {
+            if let Some(known) = lookup::fill_blank(&mut blank, |node, steps| match self.planned.get(node) {
                 Some(planned) => lookup::at_plan(planned, steps),
                 None => Known::Later,
             })? {

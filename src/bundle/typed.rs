@@ -29,6 +29,9 @@ pub struct Blank {
     pub steps: Vec<Step>,
     pub kind: Type,
     pub text: String,
+    /// The resource that a child node belongs to, when the text is made from its id. Its key
+    /// may be one that no reference can spell.
+    pub own: Option<String>,
 }
 
 /// Writes `value` into the field of a blank, typed as the field is.
@@ -139,8 +142,13 @@ impl Desired {
             && text.contains("${")
             && !references::scan(text).is_empty()
         {
-            let blank =
-                Blank { path: path.clone(), steps: self.steps.clone(), kind: kind.clone(), text: text.to_owned() };
+            let blank = Blank {
+                path: path.clone(),
+                steps: self.steps.clone(),
+                kind: kind.clone(),
+                text: text.to_owned(),
+                own: None,
+            };
             self.blanks.push(blank);
             return matches!(kind, Type::String | Type::Enum(_) | Type::Any).then(|| text.into());
         }

@@ -105,6 +105,7 @@ fn child_node(parent: &str, child: &'static Child, list: &Tree) -> Option<Wanted
                 steps: vec![Step::Key((*field).into())],
                 kind: Type::String,
                 text: template.replace("{id}", &id),
+                own: Some(parent.to_owned()),
             });
         } else {
             map.insert((*field).to_owned(), (*template).into());
@@ -137,6 +138,10 @@ fn sorted_privileges(mut entries: Value) -> Value {
         if let Some(privileges) = entry.get_mut("privileges").and_then(Value::as_array_mut) {
             privileges.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
             privileges.dedup();
+            // Who has all of them has the others too.
+            if let Some(all) = privileges.iter().find(|p| p.as_str() == Some("ALL_PRIVILEGES")).cloned() {
+                *privileges = vec![all];
+            }
             if privileges.contains(&"ALL_PRIVILEGES".into()) {
                 *privileges = vec!["ALL_PRIVILEGES".into()];
             }
@@ -149,7 +154,7 @@ fn sorted_privileges(mut entries: Value) -> Value {
 /// dot or a bracket) still is the parent's: the child's own reference is known to lead there.
 fn dependencies(blanks: &[Blank], parent: Option<&str>) -> Vec<Dependency> {
     let mut found = BTreeSet::new();
-    for blank in blanks {
+    for blank in blanks.iter().filter(|blank| blank.own.is_none()) {
         for reference in references::scan(&blank.text) {
             let label = reference.text(&blank.text).to_owned();
             found.insert(Dependency { node: reference.target().0, label });

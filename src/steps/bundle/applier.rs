@@ -56,10 +56,10 @@ impl Applier {
         let planned = self.planned(node)?;
         let mut value = planned.value.clone();
         for blank in &planned.blanks {
-            let mut text = blank.text.clone();
+            let mut left = blank.clone();
             loop {
                 let mut unread = None;
-                let filled = lookup::fill_text(&mut text, |other, steps| match self.known(other, steps) {
+                let filled = lookup::fill_blank(&mut left, |other, steps| match self.known(other, steps) {
                     Known::Later => {
                         unread = Some(other.to_owned());
                         Known::Later
@@ -73,7 +73,7 @@ impl Applier {
                         break;
                     }
                     (None, Some(other)) if !self.is_answered(&other) => self.ask(world, &other).await?,
-                    (None, _) => return Err(self.unresolved(node, &format!("{text} has no value"))),
+                    (None, _) => return Err(self.unresolved(node, &format!("{} has no value", left.text))),
                 }
             }
         }
