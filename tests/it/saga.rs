@@ -191,7 +191,7 @@ async fn a_persons_repair_is_not_overwritten_by_undo() {
     assert_eq!(unwound.failed.len(), 1);
     assert_eq!(unwound.taken_back, 3, "the others are taken back all the same");
     assert_eq!(shelf.get("bowl").as_deref(), Some("salad"));
-    insta::assert_snapshot!(unwound.failed[0].1, @"bowl is no longer what this run made of it: expected soup, found salad");
+    insta::assert_snapshot!(unwound.failed[0].1, @"take back bowl: it is no longer what this run made of it: expected soup, found salad");
 }
 
 #[tokio::test]
