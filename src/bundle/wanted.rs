@@ -40,7 +40,7 @@ pub fn wanted(config: &Tree) -> Result<BTreeMap<String, Wanted>, Vec<Unsupported
             if tree.is_null() {
                 continue;
             }
-            unsupported.extend(null_in_list(&["resources", kind_name, key], tree));
+            unsupported.extend(nulls(&["resources", kind_name, key], kind, tree));
             let node = resource(kind, key, tree);
             if let Some(child) = kind.child
                 && let Some(list) = tree.get(child.field)
@@ -59,13 +59,18 @@ pub fn wanted(config: &Tree) -> Result<BTreeMap<String, Wanted>, Vec<Unsupported
     if unsupported.is_empty() { Ok(nodes) } else { Err(unsupported) }
 }
 
-/// A null that somebody wrote inside an item of a list: whether it is saved as one depends
-/// on how the official command holds the field.
-fn null_in_list(keys: &[&str], tree: &Tree) -> Vec<Unsupported> {
+/// Nulls that somebody wrote for what is no scalar, and inside items of lists: whether they
+/// are compared as nulls depends on how the official command holds the field.
+fn nulls(keys: &[&str], kind: &Kind, tree: &Tree) -> Vec<Unsupported> {
+    let message = crate::bundle::fields::message(kind.state);
+    let is_scalar = |path: &Path| {
+        let field = path.nth(keys.len()).and_then(|name| message?.field(name)).map(|field| &field.kind);
+        path.len() == keys.len() + 1
+            && !matches!(field, Some(Type::Message(_) | Type::Map(_) | Type::List(_) | Type::Any))
+    };
     let mut found = Vec::new();
     tree.visit(&mut Path::of(keys), &mut |path, value| {
-        let in_list = path.steps().iter().any(|step| matches!(step, crate::domain::Step::Index(_)));
-        if in_list && value.is_null() && value.key.is_some() {
+        if value.is_null() && value.key.is_some() && !is_scalar(path) {
             found.push(Unsupported { path: path.to_string(), origin: value.key.clone() });
         }
     });

@@ -1,7 +1,7 @@
 //! `bundle plan`: what a deployment would change. Only reads.
 
 use super::args::{Output, Plan};
-use super::hand::{Done, Hand, tell};
+use super::hand::{Done, Hand};
 use crate::bundle::document;
 
 pub async fn run(hand: Hand, args: &Plan) -> Done {
@@ -17,7 +17,7 @@ pub async fn run(hand: Hand, args: &Plan) -> Done {
     }
     match ready.hand.global.output {
         Output::Json => println!("{}", document::pretty(&plan.document(), 2)),
-        Output::Text if args.quiet == 1 => tell(&plan.counts().plan_line()),
+        Output::Text if args.quiet == 1 => println!("{}", plan.counts().plan_line()),
         Output::Text => print!("{}", plan.text()),
     }
     Ok(())
