@@ -26,6 +26,8 @@ mod runner;
 mod saga;
 mod sandbox;
 mod sign_in;
+mod stage_stories;
+mod stage_world;
 mod stand_in_clients;
 mod stand_in_front;
 mod stand_in_github;

@@ -112,6 +112,11 @@ impl Control {
         self.server.faults.clear();
     }
 
+    /// Waits until an answer is being delayed: the moment to kill who waits for it.
+    pub async fn delaying(&self) {
+        self.server.faults.delaying.notified().await;
+    }
+
     /// Moves the stand-in's clock; tokens expire by it.
     pub fn advance(&self, by: Duration) {
         self.server.clock.advance(by);

@@ -48,6 +48,8 @@ pub enum FaultKind {
     },
     /// Applied and answered, late.
     Delay { millis: u64 },
+    /// Applied at once, answered late.
+    DelayAfter { millis: u64 },
     /// The connection is reset; nothing is applied.
     Reset,
     /// Applied; then the connection is reset.
@@ -80,7 +82,11 @@ impl Fault {
 }
 
 #[derive(Default)]
-pub(crate) struct Faults(Mutex<Vec<Armed>>);
+pub(crate) struct Faults {
+    armed: Mutex<Vec<Armed>>,
+    /// Told whenever an answer is being delayed.
+    pub delaying: tokio::sync::Notify,
+}
 
 struct Armed {
     fault: Fault,
@@ -115,7 +121,7 @@ impl Faults {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Armed>> {
-        self.0.lock().expect("nothing panics while the list of faults is held")
+        self.armed.lock().expect("nothing panics while the list of faults is held")
     }
 }
 

@@ -197,9 +197,14 @@ async fn through(
             switch.cut();
             return refuse(&server, seen, 0, None);
         }
-        Some(FaultKind::Delay { millis }) => tokio::time::sleep(Duration::from_millis(millis)).await,
+        Some(FaultKind::Delay { millis }) => delay(&server, millis).await,
         Some(FaultKind::TokenExpired) => server.expire(&parts.headers),
-        Some(FaultKind::StatusAfter { .. } | FaultKind::LostReply | FaultKind::MalformedBody) => {}
+        Some(
+            FaultKind::StatusAfter { .. }
+            | FaultKind::DelayAfter { .. }
+            | FaultKind::LostReply
+            | FaultKind::MalformedBody,
+        ) => {}
     }
     let reply = next.run(Request::from_parts(parts, Body::from(body))).await;
     let who = reply.extensions().get::<Who>().map(|w| w.0.clone());
@@ -210,9 +215,18 @@ async fn through(
             switch.cut();
             reply
         }
+        Some(FaultKind::DelayAfter { millis }) => {
+            delay(&server, millis).await;
+            reply
+        }
         Some(FaultKind::MalformedBody) => halved(reply).await,
         _ => reply,
     }
+}
+
+async fn delay(server: &Server, millis: u64) {
+    server.faults.delaying.notify_one();
+    tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 
 /// The corpus makes a request fail by this word in its body.

@@ -1,0 +1,222 @@
+//! Stories of the stages, as a runner and a reviewer would see them.
+
+use mlops_deploy::rehearsal::github::{Event, PullRequest};
+use mlops_deploy::rehearsal::workspace::{Control, Fault, FaultKind, Outcome};
+use serde_json::{Value, json};
+
+use crate::stage_world::{DEPLOYER, Left, StageWorld, difference, settled, table};
+
+const ROOT: &str = "/Users/6f1c0d52-2f0b-4c36-9a55-1b1f3d0a7e01/.bundle/tiny/dev";
+
+/// What was asked of the workspace that changes it.
+fn writes(control: &Control) -> Vec<String> {
+    let requests = control.requests();
+    let writes = requests.iter().filter(|r| r.is_write() && !r.path.starts_with("/oidc/"));
+    writes.map(|r| format!("{} {} {}", r.method, r.path, r.body)).collect()
+}
+
+fn asked_for_a_token(world: &StageWorld) -> bool {
+    let exchanged = world.workspace().requests().iter().any(|r| r.path.contains("/oidc/v1/token"));
+    exchanged || world.github.log().lines().iter().any(|line| line.contains("idtoken"))
+}
+
+async fn as_somebody(control: &Control, method: reqwest::Method, path: &str, body: Value) -> Value {
+    let request = reqwest::Client::new().request(method, format!("{}{path}", control.url()));
+    let token = control.token_for(DEPLOYER).unwrap();
+    let reply = request.bearer_auth(token).json(&body).send().await.unwrap();
+    assert!(reply.status().is_success(), "{path}: {}", reply.status());
+    reply.json().await.unwrap_or_default()
+}
+
+fn job_id(control: &Control) -> i64 {
+    let jobs = table(control, "jobs");
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    jobs.keys().next().unwrap().parse().unwrap()
+}
+
+fn same(before: &Value, after: &Value) {
+    assert!(before == after, "{}", difference(before, after));
+}
+
+fn refused(left: &Left, code: i32, reason: &str) {
+    left.expect(code);
+    assert_eq!(left.output("failure-reason"), reason, "{}", left.stdout);
+}
+
+#[tokio::test]
+async fn a_deployment_makes_what_the_bundle_says_and_gives_the_lock_back() {
+    let world = StageWorld::new().await;
+    let left = world.deployed().await;
+    assert_eq!(left.output("outcome"), "succeeded");
+    let dump = world.workspace().settled().to_string();
+    assert!(dump.contains("dev.scores") && dump.contains("train"), "{dump}");
+    assert!(!dump.contains("deploy.lock"), "{dump}");
+    assert!(left.summary.contains("train"), "{}", left.summary);
+    assert!(left.journal.lines().count() > 10, "{}", left.journal);
+}
+
+#[tokio::test]
+async fn nothing_to_do_means_nothing_is_written() {
+    let world = StageWorld::new().await;
+    world.deployed().await;
+    world.workspace().forget_requests();
+    let before = world.workspace().dump();
+    let again = world.deployed().await;
+    assert_eq!(again.output("outcome"), "unchanged");
+    assert_eq!(writes(world.workspace()), Vec::<String>::new());
+    assert_eq!(before, world.workspace().dump());
+}
+
+#[tokio::test]
+async fn an_edit_in_the_workspace_shows_in_the_comment() {
+    let world = StageWorld::new().await;
+    world.deployed().await;
+    let id = job_id(world.workspace());
+    let edit = json!({"job_id": id, "new_settings": {"description": "Edited by hand"}});
+    as_somebody(world.workspace(), reqwest::Method::POST, "/api/2.2/jobs/update", edit).await;
+    let pull = world.pull_request();
+    let step = world.validate(Event::pull_request(pull));
+    step.run().await.expect(0);
+    let comments = world.github.comments(pull);
+    assert_eq!(comments.len(), 1, "{comments:?}");
+    let body = &comments[0].1;
+    assert!(body.contains("description") && body.contains("train"), "{body}");
+    assert!(body.to_lowercase().contains("workspace"), "{body}");
+}
+
+#[tokio::test]
+async fn an_older_commit_does_not_replace_a_newer_one() {
+    let world = StageWorld::new().await;
+    let older = world.github.tip("main").unwrap();
+    world.push();
+    world.deployed().await;
+    world.write(".git/refs/heads/main", &format!("{older}\n"));
+    world.edit("databricks.yml", "description: Trains", "description: Trained before");
+    world.workspace().forget_requests();
+    let left = world.deploy().run().await;
+    refused(&left, 3, "older-than-deployed");
+    assert_eq!(writes(world.workspace()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_lock_of_somebody_else_is_respected_and_who_holds_it_is_said() {
+    let world = StageWorld::new().await;
+    let lock = json!({"ID": "0b9e6e3c-4f8f-4e0f-9a3f-3f3a7b1f7c11", "AcquisitionTime": "2026-01-02T03:04:05Z",
+        "IsForced": false, "User": "ana@example.com"});
+    let control = world.workspace();
+    let folder = format!("{ROOT}/state");
+    as_somebody(control, reqwest::Method::POST, "/api/2.0/workspace/mkdirs", json!({"path": folder})).await;
+    let path = format!("/api/2.0/workspace-files/import-file{folder}/deploy.lock?overwrite=false");
+    as_somebody(control, reqwest::Method::POST, &path, lock).await;
+    let before = control.settled();
+    let step = world.deploy().with("INPUT_LOCK-TIMEOUT", "0s");
+    let left = step.run().await;
+    refused(&left, 3, "lock-held");
+    assert!(left.stdout.contains("ana@example.com"), "{}", left.stdout);
+    step.settle().await.expect(0);
+    assert_eq!(before, control.settled());
+}
+
+#[tokio::test]
+async fn a_fork_gets_the_offline_part_and_no_token() {
+    let world = StageWorld::new().await;
+    let pull = world
+        .github
+        .open_pull_request(PullRequest {
+            fork: Some("eve/tiny".to_owned()),
+            ..PullRequest::from_branch("patch", "eve")
+        })
+        .unwrap();
+    let left = world.validate(Event::pull_request(pull)).run().await;
+    left.expect(0);
+    assert!(left.summary.contains("fork"), "{}", left.summary);
+    assert!(!asked_for_a_token(&world));
+}
+
+#[tokio::test]
+async fn pull_request_target_gets_no_token() {
+    let world = StageWorld::new().await;
+    let pull = world
+        .github
+        .open_pull_request(PullRequest {
+            fork: Some("eve/tiny".to_owned()),
+            ..PullRequest::from_branch("patch", "eve")
+        })
+        .unwrap();
+    let _ = world.validate(Event::pull_request_target(pull)).run().await;
+    assert!(!asked_for_a_token(&world));
+    let own = world.pull_request();
+    let _ = world.validate(Event::pull_request_target(own)).run().await;
+    assert!(!asked_for_a_token(&world));
+}
+
+#[tokio::test]
+async fn another_host_in_the_bundle_is_refused_before_any_token() {
+    let world = StageWorld::new().await;
+    let url = world.workspace().url().to_owned();
+    world.edit("databricks.yml", &url, "https://dbc-evil.example.com");
+    let pull = world.pull_request();
+    let left = world.validate(Event::pull_request(pull)).run().await;
+    refused(&left, 3, "host-not-allowed");
+    let left = world.deploy().run().await;
+    refused(&left, 3, "host-not-allowed");
+    assert!(!asked_for_a_token(&world));
+}
+
+#[tokio::test]
+async fn a_failing_smoke_run_takes_everything_back() {
+    let world = StageWorld::new().await;
+    world.deployed().await;
+    let before = settled(world.workspace());
+    world.edit("databricks.yml", "description: Trains", "description: Trains badly");
+    world.push();
+    let error = "ValueError: no customers".to_owned();
+    world.workspace().script("train", "*", Outcome::Failed { error });
+    let step = world.deploy();
+    let left = step.run().await;
+    refused(&left, 3, "smoke-failed");
+    assert!(left.stdout.contains("task `train` FAILED"), "{}", left.stdout);
+    step.settle().await.expect(0);
+    same(&before, &settled(world.workspace()));
+}
+
+#[tokio::test]
+async fn a_failing_first_deployment_leaves_nothing_behind() {
+    let world = StageWorld::new().await;
+    let error = "ValueError: no customers".to_owned();
+    world.workspace().script("train", "*", Outcome::Failed { error });
+    let step = world.deploy();
+    refused(&step.run().await, 3, "smoke-failed");
+    step.settle().await.expect(0);
+    assert!(table(world.workspace(), "jobs").is_empty());
+    assert!(!world.workspace().settled().to_string().contains("dev.scores"));
+}
+
+#[tokio::test]
+async fn cancelled_by_a_signal_it_takes_back_what_it_made() {
+    let world = StageWorld::new().await;
+    world.workspace().fault(Fault::on("POST", "/api/2.2/jobs/create", FaultKind::DelayAfter { millis: 500 }));
+    let step = world.deploy();
+    let child = step.spawn();
+    let id = rustix::process::Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    world.workspace().delaying().await;
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let left = step.left(child).await;
+    refused(&left, 130, "cancelled");
+    step.settle().await.expect(0);
+    assert!(table(world.workspace(), "jobs").is_empty());
+    assert!(!world.workspace().settled().to_string().contains("deploy.lock"));
+}
+
+#[tokio::test]
+async fn what_was_deleted_behind_our_back_is_made_again() {
+    let world = StageWorld::new().await;
+    world.deployed().await;
+    let before = settled(world.workspace());
+    let id = job_id(world.workspace());
+    as_somebody(world.workspace(), reqwest::Method::POST, "/api/2.2/jobs/delete", json!({"job_id": id})).await;
+    let left = world.deployed().await;
+    assert_eq!(left.output("outcome"), "succeeded");
+    assert_ne!(job_id(world.workspace()), id);
+    same(&before, &settled(world.workspace()));
+}
