@@ -23,7 +23,7 @@ const KINDS: [Kind; 3] = [
 
 /// From the weakest to the strongest; a principal named twice keeps the strongest.
 const RANKS: [&str; 8] =
-    ["CAN_READ", "CAN_VIEW", "CAN_RUN", "CAN_MANAGE_RUN", "CAN_EDIT", "CAN_MANAGE", "IS_OWNER", "IS_RUN_AS"];
+    ["CAN_READ", "CAN_VIEW", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE_RUN", "CAN_MANAGE", "IS_OWNER", "IS_RUN_AS"];
 
 fn rank(level: &str) -> usize {
     RANKS.iter().position(|known| *known == level).unwrap_or(0)
@@ -85,7 +85,7 @@ fn add(resource: &mut Tree, kind: &Kind, wanted: &[Tree], found: &mut Vec<Diagno
             let sort = match key {
                 "user_name" => "user name",
                 "group_name" => "group",
-                _ => "service principal",
+                _ => "service principal name",
             };
             found.push(Diagnostic::warning(format!("'{}' already has permissions set for '{name}' {sort}", kind.name)));
             continue;
@@ -115,20 +115,24 @@ fn merged(list: &[Tree], kind: &Kind, me: Option<&(&'static str, String)>) -> Ve
     let mut entries: Vec<(&'static str, String, String)> = Vec::new();
     for entry in list {
         let Some((key, name)) = principal(entry) else { continue };
-        let level = entry.text(&["level"]).unwrap_or_default();
+        // Without a level an entry gives nothing to anybody.
+        let Some(level) = entry.text(&["level"]) else { continue };
         match entries.iter_mut().find(|(k, n, _)| *k == key && n == name) {
             Some((_, _, there)) if rank(level) > rank(there) => level.clone_into(there),
             Some(_) => {}
             None => entries.push((key, name.to_owned(), level.to_owned())),
         }
     }
-    if entries.is_empty() {
+    if entries.is_empty() && !list.iter().any(|entry| principal(entry).is_some()) {
         return Vec::new();
     }
     if let Some((key, name)) = me {
-        let owned = entries.iter().any(|(k, n, level)| level == "IS_OWNER" && !(k == key && n == name));
+        // A person and a service principal are told apart by the name, not by the field.
+        let is_me = |k: &str, n: &str| k != "group_name" && n == name;
+        let owned = entries.iter().any(|(k, n, level)| level == "IS_OWNER" && !is_me(k, n));
         let level = if kind.has_owner && !owned { "IS_OWNER" } else { "CAN_MANAGE" };
-        match entries.iter_mut().find(|(k, n, _)| k == key && n == name) {
+        match entries.iter_mut().find(|(k, n, _)| is_me(k, n)) {
+            Some((_, _, there)) if rank(there) >= rank(level) => {}
             Some((_, _, there)) => level.clone_into(there),
             None => entries.push((key, name.clone(), level.to_owned())),
         }

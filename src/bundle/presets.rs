@@ -120,7 +120,7 @@ fn tags(bundle: &mut Bundle<'_>) {
 fn jobs(bundle: &mut Bundle<'_>, status: &str) {
     let limit = bundle.config.find(&["presets", "jobs_max_concurrent_runs"]).and_then(Tree::as_int).unwrap_or(0);
     for job in resources(bundle, "jobs").filter(|j| j.as_map().is_some()) {
-        if limit > 0 && job.get("max_concurrent_runs").is_none_or(Tree::is_null) {
+        if limit > 0 && job.get("max_concurrent_runs").and_then(Tree::as_int).unwrap_or(0) == 0 {
             job.set(&["max_concurrent_runs"], limit);
         }
         if status.is_empty() {
