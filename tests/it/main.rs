@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod action_file;
+mod bundle_by_hand;
 mod bundle_plan;
 mod bundle_validate;
 mod configuration;

@@ -1,0 +1,157 @@
+//! `mlops-deploy bundle …` as a person runs it, against the stand-in over real HTTP.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use mlops_deploy::rehearsal::workspace::{self, Config, Fault, FaultKind, Running};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const TOKEN: &str = "dapi-story";
+
+struct Hand {
+    workspace: Running,
+    folder: TempDir,
+}
+
+impl Hand {
+    async fn with(bundle: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("databricks.yml"), bundle).unwrap();
+        Self { workspace: workspace::serve(Config::per_token()).await.unwrap(), folder }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-deploy"));
+        command.arg("bundle").args(args).current_dir(self.folder.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
+        command.env("DATABRICKS_HOST", self.workspace.url()).env("DATABRICKS_TOKEN", TOKEN);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    async fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().await.unwrap()
+    }
+
+    /// Runs a command that must end well; what it printed.
+    async fn done(&self, args: &[&str]) -> String {
+        let output = self.run(args).await;
+        assert!(output.status.success(), "{args:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let url = format!("{}{path}", self.workspace.url());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        http.get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn post(&self, path: &str, body: Value) {
+        let url = format!("{}{path}", self.workspace.url());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let reply = http.post(url).bearer_auth(TOKEN).json(&body).send().await.unwrap();
+        assert!(reply.status().is_success(), "{}", reply.text().await.unwrap());
+    }
+
+    async fn jobs(&self) -> usize {
+        self.get("/api/2.2/jobs/list").await["jobs"].as_array().map_or(0, Vec::len)
+    }
+
+    async fn state_path(&self) -> String {
+        let document: Value = serde_json::from_str(&self.done(&["validate", "-o", "json"]).await).unwrap();
+        document["workspace"]["state_path"].as_str().unwrap().to_owned()
+    }
+
+    fn log(&self) -> std::path::PathBuf {
+        self.folder.path().join(".databricks/bundle/default/resources.json.wal")
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const ONE_JOB: &str =
+    "bundle: {name: hand}\nresources: {jobs: {j: {name: j, permissions: [{level: CAN_VIEW, group_name: users}]}}}\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_deployment_changes_nothing_and_destroy_leaves_nothing() {
+    let hand = Hand::with(ONE_JOB).await;
+    let first = hand.run(&["deploy"]).await;
+    assert!(first.status.success(), "{}", said(&first));
+    assert!(said(&first).contains("Created jobs.j\n"), "{}", said(&first));
+    let second = hand.run(&["deploy"]).await;
+    assert!(said(&second).ends_with("Resources: 0 created, 0 changed, 0 deleted, 2 unchanged\n"), "{}", said(&second));
+    assert_eq!(hand.done(&["plan"]).await, "Plan: 0 to add, 0 to change, 0 to delete, 2 unchanged\n");
+    hand.done(&["destroy", "--auto-approve"]).await;
+    assert_eq!(hand.jobs().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_held_lock_stops_the_deployment_and_names_its_holder() {
+    let hand = Hand::with(ONE_JOB).await;
+    let state = hand.state_path().await;
+    hand.post("/api/2.0/workspace/mkdirs", json!({"path": state})).await;
+    let lock = json!({"ID": "aaaaaaaa-0000-4000-8000-bbbbbbbbbbbb", "AcquisitionTime": "2024-05-05T05:05:05Z",
+        "IsForced": false, "User": "other@example.com"});
+    hand.post(&format!("/api/2.0/workspace-files/import-file{state}/deploy.lock?overwrite=true"), lock).await;
+    let refused = hand.run(&["deploy"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        said(&refused).contains("acquired by other@example.com at 2024-05-05 05:05:05 +0000 UTC"),
+        "{}",
+        said(&refused)
+    );
+    assert_eq!(hand.jobs().await, 0);
+    hand.done(&["deploy", "--force-lock"]).await;
+    assert_eq!(hand.jobs().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_creation_was_not_answered_is_found_and_not_made_twice() {
+    for kind in [FaultKind::LostReply, FaultKind::StatusAfter { status: 500, body: None }, FaultKind::MalformedBody] {
+        let hand = Hand::with(ONE_JOB).await;
+        hand.workspace.control().fault(Fault::on("POST", "/api/2.2/jobs/create", kind));
+        hand.done(&["deploy"]).await;
+        assert_eq!(hand.jobs().await, 1);
+        assert_eq!(hand.done(&["plan"]).await, "Plan: 0 to add, 0 to change, 0 to delete, 2 unchanged\n");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_deployment_is_taken_up_from_its_log() {
+    let hand = Hand::with(ONE_JOB).await;
+    let late = FaultKind::Delay { millis: 60_000 };
+    hand.workspace.control().fault(Fault::on("PUT", "/api/2.0/permissions/jobs/*", late));
+    let mut child = hand.command(&["deploy"]).stderr(Stdio::null()).spawn().unwrap();
+    while !mentions(&hand.log(), "resources.jobs.j") {
+        tokio::task::yield_now().await;
+    }
+    child.kill().await.unwrap();
+    hand.workspace.control().clear_faults();
+    hand.done(&["deploy", "--force-lock"]).await;
+    assert_eq!(hand.jobs().await, 1);
+    assert!(!hand.log().exists());
+}
+
+fn mentions(path: &Path, text: &str) -> bool {
+    fs::read_to_string(path).is_ok_and(|content| content.contains(text))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_known_is_refused_with_its_line_and_changes_nothing() {
+    let hand = Hand::with("bundle: {name: hand}\nresources:\n  dashboards: {d: {display_name: d}}\n").await;
+    for command in ["validate", "plan", "deploy"] {
+        let refused = hand.run(&[command]).await;
+        assert_eq!(refused.status.code(), Some(64));
+        assert_eq!(said(&refused), "unsupported: resources.dashboards (databricks.yml:3)\n");
+    }
+    let generate = hand.run(&["generate", "job"]).await;
+    assert_eq!(
+        (generate.status.code(), said(&generate).as_str()),
+        (Some(64), "unsupported: bundle generate (command line)\n")
+    );
+}
