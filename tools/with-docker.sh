@@ -26,7 +26,12 @@ export DOCKER_HOST="unix://$run/docker.sock"
 dockerd --iptables=false --bridge=none --host="$DOCKER_HOST" --pidfile="$run/pid" --exec-root="$run/exec" \
   --data-root="$PWD/.cache/docker" >"$run/log" 2>&1 &
 engine=$!
-stop() { kill "$engine" 2>/dev/null && wait "$engine" || true; rm -rf "$run"; }
+# The engine leaves mounts behind: what cannot be removed for them fails nothing.
+stop() {
+  kill "$engine" 2>/dev/null && wait "$engine" || true
+  umount --lazy "$run"/exec/netns/* 2>/dev/null || true
+  rm -rf "$run" 2>/dev/null || true
+}
 trap stop EXIT
 for _ in $(seq 150); do
   answers && break
