@@ -92,22 +92,31 @@ pub fn workspace_is_there(bundle: &mut Bundle<'_>) {
 /// The version of the official command whose behaviour this is.
 const SPOKEN: (u64, u64, u64) = (1, 14, 0);
 
+/// What the parts of a version constraint say; none when it is not one.
+fn constraint(config: &Tree) -> Option<(&Tree, &str, Option<Vec<bool>>)> {
+    let tree = config.find(&["bundle", "databricks_cli_version"])?;
+    let text = tree.as_str().filter(|text| !text.is_empty())?;
+    Some((tree, text, text.split(',').map(fits).collect()))
+}
+
+/// The mistake in a version constraint that cannot be read.
+pub fn unreadable_version(config: &Tree) -> Option<Diagnostic> {
+    let (tree, text, None) = constraint(config)? else { return None };
+    let what = format!(
+        "invalid version constraint \"{text}\" specified. \
+         Please specify the version constraint in the format (>=) 0.0.0(, <= 1.0.0)"
+    );
+    Some(Diagnostic { place: tree.origin().cloned(), ..Diagnostic::error(what) })
+}
+
 /// A bundle may ask for a version of the official command. One that asks for a later one
 /// relies on what is not known here.
 pub fn version(bundle: &mut Bundle<'_>) {
-    let tree = bundle.config.find(&["bundle", "databricks_cli_version"]).cloned().unwrap_or_default();
-    let Some(text) = tree.as_str().filter(|text| !text.is_empty()) else { return };
-    match text.split(',').map(fits).collect::<Option<Vec<bool>>>() {
-        None => {
-            let what = format!(
-                "invalid version constraint \"{text}\" specified. \
-                 Please specify the version constraint in the format (>=) 0.0.0(, <= 1.0.0)"
-            );
-            let diagnostic = Diagnostic { place: tree.origin().cloned(), ..Diagnostic::error(what) };
-            bundle.report(diagnostic);
-        }
-        Some(fits) if fits.contains(&false) => bundle.refuse(format!("bundle.databricks_cli_version: {text}"), &tree),
-        Some(_) => {}
+    let found = constraint(&bundle.config).map(|(tree, text, fits)| (tree.clone(), text.to_owned(), fits));
+    if let Some((tree, text, Some(fits))) = found
+        && fits.contains(&false)
+    {
+        bundle.refuse(format!("bundle.databricks_cli_version: {text}"), &tree);
     }
 }
 

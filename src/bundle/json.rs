@@ -78,7 +78,7 @@ impl Writer {
 
 pub(super) fn float(value: f64) -> Result<String, String> {
     if !value.is_finite() {
-        return Err(format!("json: unsupported value: {}", super::scalars::float_as_text(value)));
+        return Err(super::scalars::float_as_text(value));
     }
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::bundle::facts::Options;
 use crate::bundle::source::{self, Source};
-use crate::bundle::{fields, glob, json, merge, target, yaml};
+use crate::bundle::{early, fields, glob, json, merge, target, yaml};
 use crate::domain::{Diagnostic, Failure, Map, Node, Origin, Path, Tree};
 
 /// The names a root file may have.
@@ -60,7 +60,14 @@ impl Loaded {
 pub fn load(source: &dyn Source, options: &Options) -> Result<Loaded, Failure> {
     let loaded = Loaded { config: Tree::map(), ..Loaded::default() };
     let mut loader = Loader { source, options, loaded };
-    for step in [Loader::root, Loader::includes, Loader::one_name_for_targets, Loader::unique_keys, Loader::select] {
+    for step in [
+        Loader::root,
+        Loader::includes,
+        Loader::version,
+        Loader::one_name_for_targets,
+        Loader::unique_keys,
+        Loader::select,
+    ] {
         step(&mut loader)?;
         if loader.loaded.failed() {
             break;
@@ -195,6 +202,14 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// A version constraint that nobody can read ends it here; one that is not met is refused later.
+    fn version(&mut self) -> Result<(), Failure> {
+        if let Some(diagnostic) = early::unreadable_version(&self.loaded.config) {
+            self.report(diagnostic);
+        }
+        Ok(())
+    }
+
     /// The files one pattern of `include` finds, sorted.
     fn matches(&mut self, pattern: &Tree) -> Result<Vec<String>, Failure> {
         let Some(text) = pattern.as_str() else { return Ok(Vec::new()) };
@@ -245,6 +260,7 @@ impl Loader<'_> {
             self.loaded.config.remove("targets");
             self.loaded.config.set(&["targets"], Node::Map(targets));
         }
+        target::drop_nulls(&mut self.loaded.config);
     }
 
     /// A resource's key is unique over all kinds and files.

@@ -13,6 +13,8 @@ pub fn apply(bundle: &mut Bundle<'_>) {
     let prefix = bundle.config.text(&["presets", "name_prefix"]).unwrap_or_default().to_owned();
     prefix_names(bundle, &prefix);
     let status = bundle.config.find(&["presets", "trigger_pause_status"]).cloned().unwrap_or_default();
+    tags(bundle);
+    concurrency(bundle);
     match status.as_str().unwrap_or_default() {
         "" | "PAUSED" | "UNPAUSED" => {}
         _ => {
@@ -20,7 +22,6 @@ pub fn apply(bundle: &mut Bundle<'_>) {
             return bundle.report(Diagnostic::error(what).at_tree(&status));
         }
     }
-    tags(bundle);
     jobs(bundle, status.as_str().unwrap_or_default());
     pipelines(bundle, status.as_str().unwrap_or_default());
 }
@@ -117,15 +118,17 @@ fn tags(bundle: &mut Bundle<'_>) {
     }
 }
 
-fn jobs(bundle: &mut Bundle<'_>, status: &str) {
+fn concurrency(bundle: &mut Bundle<'_>) {
     let limit = bundle.config.find(&["presets", "jobs_max_concurrent_runs"]).and_then(Tree::as_int).unwrap_or(0);
-    for job in resources(bundle, "jobs").filter(|j| j.as_map().is_some()) {
-        if limit > 0 && job.get("max_concurrent_runs").and_then(Tree::as_int).unwrap_or(0) == 0 {
+    for job in resources(bundle, "jobs").filter(|j| limit > 0 && j.as_map().is_some()) {
+        if job.get("max_concurrent_runs").and_then(Tree::as_int).unwrap_or(0) == 0 {
             job.set(&["max_concurrent_runs"], limit);
         }
-        if status.is_empty() {
-            continue;
-        }
+    }
+}
+
+fn jobs(bundle: &mut Bundle<'_>, status: &str) {
+    for job in resources(bundle, "jobs").filter(|j| !status.is_empty() && j.as_map().is_some()) {
         for trigger in ["schedule", "continuous", "trigger"] {
             if job.get(trigger).is_some_and(|t| t.as_map().is_some()) && job.text(&[trigger, "pause_status"]).is_none()
             {

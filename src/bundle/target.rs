@@ -130,7 +130,7 @@ pub fn select(config: &mut Tree, name: &str, found: &mut Vec<Diagnostic>) -> Res
 }
 
 /// A section with nothing behind it says nothing.
-fn drop_nulls(config: &mut Tree) {
+pub fn drop_nulls(config: &mut Tree) {
     const SAYS_NOTHING: [&str; 8] =
         ["include", "permissions", "run_as", "artifacts", "experimental", "variables", "scripts", "sync"];
     if let Some(root) = config.as_map_mut() {
@@ -138,6 +138,12 @@ fn drop_nulls(config: &mut Tree) {
     }
     if let Some(resources) = config.get_mut("resources").and_then(Tree::as_map_mut) {
         resources.retain(|_, group| !group.is_null());
+    }
+    let targets = config.get_mut("targets").and_then(Tree::as_map_mut);
+    for target in targets.into_iter().flat_map(|map| map.values_mut()) {
+        if target.get("default").and_then(Tree::as_bool) == Some(false) {
+            target.remove("default");
+        }
     }
     if let Some(sync) = config.get_mut("sync").and_then(Tree::as_map_mut) {
         sync.retain(|_, list| !list.is_null());

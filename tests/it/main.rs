@@ -8,6 +8,7 @@ mod bundle_validate;
 mod configuration;
 mod container;
 mod dependencies;
+mod engine_load;
 mod failure_texts;
 mod foreign_text;
 mod git_checkout;

@@ -1,0 +1,187 @@
+//! Loading and resolving: what somebody's pull request may do to us, and what it may not.
+
+use mlops_deploy::bundle::{Facts, InMemory, Options, Resolved, User, json, merge, resolve, scalars, yaml};
+use mlops_deploy::domain::{Map, Node, Tree};
+use proptest::prelude::*;
+
+fn person() -> Facts {
+    let mut profile = Tree::map();
+    profile.set(&["userName"], "jane.doe@example.com");
+    Facts { user: Some(User::from_profile(profile)), git: None }
+}
+
+fn resolved(source: &InMemory) -> Resolved {
+    let options = Options { root: "/src/bundle".to_owned(), ..Options::default() };
+    resolve(source, &options, &person()).unwrap()
+}
+
+fn root(text: &str) -> InMemory {
+    InMemory::new().with("databricks.yml", text)
+}
+
+fn errors(resolved: &Resolved) -> Vec<String> {
+    resolved.diagnostics.iter().filter(|d| d.is_error()).map(|d| d.summary.clone()).collect()
+}
+
+#[test]
+fn aliases_that_multiply_are_refused_before_they_fill_the_memory() {
+    let mut text = "bundle: {name: bomb}\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for i in 1..12 {
+        let above = format!("*a{}", i - 1);
+        text.push_str(&format!("a{i}: &a{i} [{}]\n", vec![above; 10].join(", ")));
+    }
+    let found = errors(&resolved(&root(&text)));
+    assert_eq!(found, ["failed to load /src/bundle/databricks.yml: yaml: document contains excessive aliasing"]);
+}
+
+#[test]
+fn what_nests_too_deeply_is_refused() {
+    for text in ["[".repeat(5000), "{a: ".repeat(5000), "- ".repeat(5000)] {
+        assert_eq!(errors(&resolved(&root(&text))).len(), 1);
+    }
+}
+
+#[test]
+fn a_long_chain_of_variables_costs_its_length() {
+    let mut text = "bundle: {name: chain}\nvariables:\n  v0: {default: end}\n".to_owned();
+    for i in 1..60 {
+        text.push_str(&format!("  v{i}: {{default: \"${{var.v{}}}${{var.v{}}}\"}}\n", 0, i - 1));
+    }
+    let resolved = resolved(&root(&text));
+    assert_eq!(errors(&resolved), [""; 0]);
+    assert_eq!(resolved.config.text(&["variables", "v59", "value"]).unwrap().len(), 60 * 3);
+}
+
+#[test]
+fn a_cycle_of_variables_is_named() {
+    let text = "bundle: {name: y}\nvariables: {a: {default: '${var.b}'}, b: {default: 'x ${var.a}'}}\n";
+    let found = errors(&resolved(&root(text)));
+    assert_eq!(found, ["cycle detected in field resolution: variables.a.default -> var.b -> var.a -> var.b"]);
+}
+
+#[test]
+fn values_keep_the_places_of_both_sides_of_a_merge() {
+    let source = root(
+        "bundle: {name: y}\ninclude: [a.yml]\ntargets:\n  dev:\n    resources:\n      jobs:\n        j: {name: over}\n",
+    )
+    .with("a.yml", "resources:\n  jobs:\n    j: {name: base, description: d}\n");
+    let resolved = resolved(&source);
+    let job = resolved.config.find(&["resources", "jobs", "j"]).unwrap();
+    let places = |tree: &Tree| tree.origins.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(job.text(&["name"]), Some("over"));
+    assert_eq!(places(job.get("name").unwrap()), ["databricks.yml:7:19", "a.yml:3:15"]);
+    assert_eq!(places(job.get("description").unwrap()), ["a.yml:3:34"]);
+    assert_eq!(job.get("name").unwrap().key.as_ref().unwrap().to_string(), "databricks.yml:7:13");
+}
+
+#[test]
+fn offline_a_target_resolves_with_the_user_left_open() {
+    let source = root(
+        "bundle: {name: y}\nresources: {experiments: {e: {name: '/Users/${workspace.current_user.userName}/e'}}}\n",
+    );
+    let options = Options { root: "/src/bundle".to_owned(), ..Options::default() };
+    let resolved = resolve(&source, &options, &Facts::default()).unwrap();
+    assert_eq!(errors(&resolved), [""; 0]);
+    let path = resolved.config.text(&["workspace", "file_path"]).unwrap();
+    assert!(path.contains("y/default/files"), "{path}");
+}
+
+#[test]
+fn a_kind_that_is_not_known_is_refused_with_its_place() {
+    let text = "bundle: {name: y}\nresources:\n  dashboards:\n    d: {display_name: x}\n";
+    let refused: Vec<String> = resolved(&root(text)).unsupported.iter().map(ToString::to_string).collect();
+    assert_eq!(refused, ["unsupported: resources.dashboards (databricks.yml:3)"]);
+}
+
+#[test]
+fn files_to_upload_follow_gitignore_and_patterns() {
+    let source = root("bundle: {name: y}\nsync: {include: [data/keep.csv], exclude: [docs]}\n")
+        .with(".gitignore", "*.log\n/data/\n!important.log\n")
+        .with("src/.gitignore", "tmp/\n")
+        .with("src/a.py", "1")
+        .with("src/tmp/b.py", "1")
+        .with("data/keep.csv", "1")
+        .with("data/drop.csv", "1")
+        .with("x.log", "1")
+        .with("important.log", "1")
+        .with("docs/readme.md", "1")
+        .with(".git/config", "1");
+    let files: Vec<String> = resolved(&source).files(&source).unwrap().into_iter().map(|f| f.path).collect();
+    assert_eq!(files, [".gitignore", "data/keep.csv", "databricks.yml", "important.log", "src/.gitignore", "src/a.py"]);
+}
+
+#[test]
+fn notebooks_lose_their_extension_and_files_keep_it() {
+    let source = root("bundle: {name: y}\ninclude: [jobs/*.yml]\n")
+        .with(
+            "jobs/a.yml",
+            "resources: {jobs: {j: {name: j, tasks: [{task_key: n, notebook_task: {notebook_path: ../nb.py}}, \
+             {task_key: p, existing_cluster_id: c, spark_python_task: {python_file: ../main.py}}]}}}\n",
+        )
+        .with("nb.py", "# Databricks notebook source\nprint(1)\n")
+        .with("main.py", "print(1)\n");
+    let resolved = resolved(&source);
+    let tasks = resolved.config.find(&["resources", "jobs", "j", "tasks"]).unwrap().as_list().unwrap();
+    let files = "/Workspace/Users/jane.doe@example.com/.bundle/y/default/files";
+    assert_eq!(tasks[0].text(&["notebook_task", "notebook_path"]), Some(format!("{files}/nb").as_str()));
+    assert_eq!(tasks[1].text(&["spark_python_task", "python_file"]), Some(format!("{files}/main.py").as_str()));
+}
+
+fn trees() -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![
+        Just(Tree::null()),
+        any::<bool>().prop_map(Tree::from),
+        any::<i64>().prop_map(Tree::from),
+        "[a-zé\"\\\\\n<&]{0,8}".prop_map(Tree::from),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Tree::from),
+            prop::collection::vec(("[a-c]{1,2}", inner), 0..5)
+                .prop_map(|entries| Tree::from(entries.into_iter().collect::<Map>())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_yaml_reader_panic(text in "[\\[\\]{}:,&*!|>\\-?#'\"a0-9 \n\t%@`]{0,80}") {
+        let file = yaml::File { name: "a.yml".into(), full: "/a.yml".to_owned() };
+        let _ = yaml::parse(&file, text.as_bytes());
+    }
+
+    #[test]
+    fn no_bytes_make_the_readers_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let file = yaml::File { name: "a.yml".into(), full: "/a.yml".to_owned() };
+        let _ = yaml::parse(&file, &bytes);
+        let _ = json::read(&"a.json".into(), &bytes);
+    }
+
+    #[test]
+    fn no_scalar_makes_the_dialect_panic(text in "[-+0-9a-fxob_.eEpP:T]{0,16}|\\PC{0,8}") {
+        let _ = scalars::value(scalars::looks_like(&text), &text);
+        let _ = scalars::float_of_text(&text);
+        let _ = scalars::integer(&text);
+    }
+
+    #[test]
+    fn json_reads_back_what_it_wrote(tree in trees()) {
+        let text = json::write(&tree, 2).unwrap();
+        prop_assert_eq!(json::read(&"a.json".into(), text.as_bytes()).unwrap(), tree);
+    }
+
+    #[test]
+    fn merging_nothing_changes_nothing_and_lists_append(base in trees(), over in trees()) {
+        let mut merged = base.clone();
+        merge::merge(&mut merged, Tree::null());
+        prop_assert_eq!(&merged, &base);
+        let mut both = base.clone();
+        merge::merge(&mut both, over.clone());
+        match (&base.node, &over.node, &both.node) {
+            (Node::List(a), Node::List(b), Node::List(c)) => prop_assert_eq!(a.len() + b.len(), c.len()),
+            (Node::Map(a), Node::Map(b), Node::Map(c)) => prop_assert!(a.keys().chain(b.keys()).all(|k| c.contains_key(k))),
+            (_, Node::Null, _) => prop_assert_eq!(&both, &base),
+            _ => prop_assert_eq!(&both, &over),
+        }
+    }
+}
