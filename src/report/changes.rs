@@ -1,6 +1,8 @@
 //! The changes of a plan as a list: what changes from what to what, three-way where somebody
 //! changed it by hand, the same change in many places told once.
 
+use std::collections::{HashMap, HashSet};
+
 use super::markdown::{code, prose};
 use crate::domain::plan::{Action, Cause, FieldChange, PlanView, ResourceChange, Shown};
 
@@ -8,17 +10,40 @@ use crate::domain::plan::{Action, Cause, FieldChange, PlanView, ResourceChange, 
 const FIELDS: usize = 40;
 
 pub fn list(plan: &PlanView) -> Vec<String> {
+    let children = made_with_parent(plan);
     let mut lines = Vec::new();
     for change in &plan.changes {
+        let parent = change.node.rsplit_once('.').and_then(|(parent, child)| Some((children.get(parent)?, child)));
+        if parent.is_some_and(|(of_parent, child)| change.action == Action::Create && of_parent.contains(&child)) {
+            continue;
+        }
         let note = match (change.action, change.vanished) {
             (Action::Create, true) => " (somebody deleted it in the workspace)",
             (Action::Delete, true) => " (somebody deleted it already)",
             _ => "",
         };
-        lines.push(format!("- **{}** {}{note}", word(change.action), prose(&change.title)));
+        let with =
+            children.get(change.node.as_str()).map_or(String::new(), |with| format!(" with {}", with.join(" and ")));
+        lines.push(format!("- **{}** {}{with}{note}", word(change.action), prose(&change.title)));
         lines.extend(fields(change));
     }
     lines
+}
+
+/// Permissions and grants that are made with their resource are no news of their own: the
+/// resource says that it has them.
+fn made_with_parent(plan: &PlanView) -> HashMap<&str, Vec<&str>> {
+    let created = plan.changes.iter().filter(|c| c.action == Action::Create);
+    let created: HashSet<&str> = created.map(|c| c.node.as_str()).collect();
+    let mut children: HashMap<&str, Vec<&str>> = HashMap::new();
+    for node in &created {
+        if let Some((parent, child @ ("permissions" | "grants"))) = node.rsplit_once('.')
+            && created.contains(parent)
+        {
+            children.entry(parent).or_default().push(child);
+        }
+    }
+    children
 }
 
 fn word(action: Action) -> &'static str {

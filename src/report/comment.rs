@@ -28,6 +28,7 @@ pub fn render(view: &RunView) -> String {
     page.verdict();
     page.dangers();
     page.changes();
+    page.smoke();
     page.undo();
     page.folded();
     page.finish()
@@ -128,6 +129,13 @@ impl<'v> Page<'v> {
                 self.lines(&lines);
                 self.text.push_str("\n</details>\n");
             }
+        }
+    }
+
+    fn smoke(&mut self) {
+        let lines = sections::runs(self.view);
+        if !lines.is_empty() && self.whole("\n#### Smoke\n") {
+            self.lines(&lines);
         }
     }
 

@@ -85,11 +85,21 @@ impl RunView {
     pub fn of(entries: &[Entry]) -> Self {
         let mut view = Self::default();
         let mut titles: HashMap<String, String> = HashMap::new();
-        for entry in entries {
+        for (i, entry) in entries.iter().enumerate() {
+            if matches!(entry.event, Event::PhaseStarted { .. }) {
+                view.close_phase(&entries[..=i]);
+            }
             view.take(&entry.event, &mut titles);
         }
         view.seconds = span(entries);
         view
+    }
+
+    /// A phase that only reads may not say that it ended; the next one's beginning does.
+    fn close_phase(&mut self, so_far: &[Entry]) {
+        let Some((name, length @ None)) = self.phases.last_mut() else { return };
+        let started = so_far.iter().rposition(|e| matches!(&e.event, Event::PhaseStarted { phase } if phase == name));
+        *length = started.map(|at| span(&so_far[at..]));
     }
 
     fn take(&mut self, event: &Event, titles: &mut HashMap<String, String>) {

@@ -84,6 +84,7 @@ fn plan() -> Value {
             "schema_name": {"action": "recreate", "reason": "immutable", "old": "a", "new": "b", "remote": "a"}}},
         "resources.jobs.old": {"action": "delete"},
         "resources.jobs.fresh": {"action": "create"},
+        "resources.jobs.fresh.permissions": {"action": "create"},
         "resources.jobs.vanished": {"action": "create"},
         "resources.schemas.main": {"action": "skip"},
     }})
