@@ -73,7 +73,7 @@ fn escape_onto(out: &mut String, text: &str) {
                 out.push(c);
                 out.push_str("&#8203;");
             }
-            ':' if after.starts_with("//") => out.push_str(":&#8203;"),
+            '/' if out.ends_with(':') && (after.is_empty() || after.starts_with('/')) => out.push_str("&#8203;/"),
             '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("&#8203;."),
             '\\' | '`' | '*' | '_' | '[' | ']' | '!' | '|' | '~' | '$' | '^' => {
                 out.push('\\');

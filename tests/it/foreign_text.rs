@@ -112,6 +112,12 @@ proptest! {
         }
     }
 
+    /// An address put together from both sides of a code span that is not there.
+    #[test]
+    fn in_a_sentence_with_empty_code(scheme in "[a-z]{0,3}:", rest in "(``)?/(``)?/[a-z]{0,3}") {
+        assert_silent(&outside_of_code(&prose(&format!("{scheme}``{rest}"))));
+    }
+
     #[test]
     fn in_a_block(text in foreign()) {
         let markdown = block(&text);
