@@ -20,7 +20,7 @@ use crate::inputs::Config;
 use crate::inputs::config::{Environment, PlanPrincipal, not_found};
 use crate::inputs::parse::CONFIG_FILE;
 use crate::rehearsal::github::{self, GitHub, PullRequest, Runner};
-use crate::rehearsal::workspace::{self, Federation, Policy, Principal, Running, TaskMode};
+use crate::rehearsal::workspace::{self, Federation, Metastore, Policy, Principal, Running, TaskMode};
 
 pub struct Scene {
     pub github: GitHub,
@@ -54,8 +54,10 @@ impl Scene {
         let github = GitHub::start(github::Config { repository: repository.clone(), ..github::Config::default() });
         let github = github.map_err(wrong)?;
         let mut workspaces = BTreeMap::new();
+        let metastore = Metastore::default();
         for environment in config.environments.values() {
-            let settings = workspace_config(&github, &repository, environment, tasks, &out)?;
+            let mut settings = workspace_config(&github, &repository, environment, tasks, &out)?;
+            settings.metastore = Some(metastore.clone());
             workspaces.insert(environment.name.clone(), workspace::serve(settings).await.map_err(wrong)?);
         }
         let scene = Self { github, workspaces, config, repository, checkout: out.join("checkout"), out };
@@ -224,6 +226,7 @@ fn workspace_config(
     };
     let local = tasks.map_or_else(python_is_there, |mode| mode == TaskMode::Local);
     let mut config = workspace::Config::federated(federation);
+    config.seed.clone_from(&environment.name);
     config.catalogs = vec![environment.catalog.clone().unwrap_or_else(|| environment.name.clone())];
     if local {
         config.tasks = workspace::Tasks::local(out.join("python"), Vec::new());

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::identity::Federation;
+use super::metastore::Metastore;
 use super::tasks::Tasks;
 
 pub struct Config {
@@ -13,6 +14,10 @@ pub struct Config {
     pub tasks: Tasks,
     /// Catalogs that exist from the start, each with the schema `default`.
     pub catalogs: Vec<String>,
+    /// The Unity Catalog that this workspace shares with others. Only for a federated one: a workspace per token is alone.
+    pub metastore: Option<Metastore>,
+    /// What its ids are made from: two workspaces of one metastore must not give the same id to different things.
+    pub seed: String,
     /// Waited before every answer: a loopback answers so fast that it hides how many requests a client makes.
     pub latency: Duration,
     /// Port 0 lets the system choose.
@@ -64,6 +69,8 @@ impl Config {
             leniency: Leniency::Corpus,
             tasks: Tasks::scripted(),
             catalogs: vec!["main".into()],
+            metastore: None,
+            seed: "workspace".into(),
             latency: Duration::ZERO,
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             advertised: None,

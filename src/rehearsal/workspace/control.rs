@@ -124,12 +124,12 @@ impl Control {
 
     /// The whole state as JSON with sorted keys, file contents as digests.
     pub fn dump(&self) -> Value {
-        dump::exact(&self.server.stores())
+        self.server.look(dump::exact)
     }
 
     /// The state without what differs between two runs that did the same: times, ids, who touched it last.
     pub fn settled(&self) -> Value {
-        dump::settled(&self.server.stores())
+        self.server.look(dump::settled)
     }
 
     /// A token without the exchange, for a test that is not about identity. `None` in a workspace per token,

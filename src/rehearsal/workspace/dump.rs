@@ -3,7 +3,7 @@
 //! `exact` leaves nothing out. `settled` is what remains when two runs did the same thing with other ids and at another
 //! time; a retried deploy must leave the same settled state as one that met no fault.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -11,17 +11,17 @@ use sha2::{Digest, Sha256};
 use super::store::Store;
 use super::tree::{Tree, What};
 
-pub(crate) fn exact(stores: &HashMap<String, Store>) -> Value {
-    let all: BTreeMap<_, _> = stores.iter().map(|(name, store)| (name.clone(), of_store(store, false))).collect();
+pub(crate) fn exact(stores: &[(&str, &Store)]) -> Value {
+    let all: BTreeMap<_, _> = stores.iter().map(|(name, store)| (*name, of_store(store, false))).collect();
     sorted(&json!(all))
 }
 
-pub(crate) fn settled(stores: &HashMap<String, Store>) -> Value {
+pub(crate) fn settled(stores: &[(&str, &Store)]) -> Value {
     let all: BTreeMap<_, _> = stores
         .iter()
         .map(|(name, store)| {
             let names = Names::of(store);
-            (name.clone(), names.settle(&of_store(store, true), ""))
+            (*name, names.settle(&of_store(store, true), ""))
         })
         .collect();
     sorted(&json!(all))
@@ -30,10 +30,9 @@ pub(crate) fn settled(stores: &HashMap<String, Store>) -> Value {
 fn of_store(store: &Store, settled: bool) -> Value {
     let tables: BTreeMap<&str, Value> = store
         .tables()
-        .iter()
         .map(|(kind, table)| {
             let kept = table.iter().filter(|(_, doc)| !settled || !is_gone(doc));
-            (*kind, kept.map(|(k, v)| (k.clone(), v.clone())).collect::<Map<_, _>>())
+            (kind, kept.map(|(k, v)| (k.clone(), v.clone())).collect::<Map<_, _>>())
         })
         .filter(|(_, table)| !table.is_empty())
         .map(|(kind, table)| (kind, Value::Object(table)))
@@ -53,10 +52,10 @@ fn of_store(store: &Store, settled: bool) -> Value {
         .collect();
     let mut doc = json!({
         "files": of_tree(&store.files, settled),
-        "storage": of_tree(&store.storage, settled),
+        "storage": of_tree(&store.uc.storage, settled),
         "tables": tables,
         "permissions": acls,
-        "grants": store.grants.iter().filter(|(_, g)| !g.is_empty()).collect::<BTreeMap<_, _>>(),
+        "grants": store.uc.grants.iter().filter(|(_, g)| !g.is_empty()).collect::<BTreeMap<_, _>>(),
     });
     if !settled {
         doc["runs"] = store.runs.dump();
@@ -151,7 +150,7 @@ impl Names {
                 names.insert(name.to_owned(), name.to_owned());
             }
         }
-        names.insert(store.metastore_id.clone(), "<metastore>".into());
+        names.insert(store.uc.metastore_id.clone(), "<metastore>".into());
         Self(names)
     }
 

@@ -28,6 +28,9 @@ use super::identity::{Issued, Principal, principal_of};
 use super::store::Store;
 use super::tasks::execute;
 
+/// The name of the only store of a federated workspace.
+const WORKSPACE: &str = "workspace";
+
 /// A function under `api/`.
 pub(crate) type Handler = fn(&mut Call<'_>) -> Answer;
 
@@ -89,6 +92,10 @@ pub async fn serve(config: Config) -> io::Result<Running> {
         stores: Mutex::default(),
         issued: Mutex::default(),
     });
+    // At once, because another workspace of its metastore may ask for them first.
+    if let Identity::Federated(_) = server.config.identity {
+        server.with_store(WORKSPACE, |store, now| store.with_catalogs(&server.config.catalogs, now));
+    }
     let app: Router =
         super::routes::all().layer(middleware::from_fn_with_state(server.clone(), through)).with_state(server.clone());
     let app = app.into_make_service_with_connect_info::<Switch>();
@@ -97,7 +104,7 @@ pub async fn serve(config: Config) -> io::Result<Running> {
 }
 
 impl Server {
-    pub fn stores(&self) -> MutexGuard<'_, HashMap<String, Store>> {
+    fn stores(&self) -> MutexGuard<'_, HashMap<String, Store>> {
         self.stores.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -108,7 +115,7 @@ impl Server {
     /// The store that a token opens, by name.
     pub fn store_name(&self, token: &str) -> String {
         match self.config.identity {
-            Identity::Federated(_) => "workspace".into(),
+            Identity::Federated(_) => WORKSPACE.into(),
             // A user and a service principal whose tokens end alike meet in one workspace.
             Identity::PerToken => token.get(6..).filter(|s| !s.is_empty()).unwrap_or(token).to_owned(),
         }
@@ -119,15 +126,35 @@ impl Server {
         let now = self.clock.now();
         let mut stores = self.stores();
         let store = stores.entry(name.to_owned()).or_insert_with(|| self.new_store(name, now));
-        f(store, now)
+        match &self.config.metastore {
+            Some(metastore) => metastore.lent_to(store, |store| f(store, now)),
+            None => f(store, now),
+        }
+    }
+
+    /// Looks at all workspaces at once.
+    pub fn look<T>(&self, f: impl FnOnce(&[(&str, &Store)]) -> T) -> T {
+        let mut stores = self.stores();
+        if let (Some(metastore), Some(store)) = (&self.config.metastore, stores.get_mut(WORKSPACE)) {
+            return metastore.lent_to(store, |store| f(&[(WORKSPACE, store)]));
+        }
+        let all: Vec<(&str, &Store)> = stores.iter().map(|(name, store)| (name.as_str(), store)).collect();
+        f(&all)
     }
 
     fn new_store(&self, name: &str, now: i64) -> Store {
-        let mut store = Store::new(name, &self.config.catalogs, now);
-        if let Identity::Federated(federation) = &self.config.identity {
-            store.people = federation.principals.iter().map(|(p, _)| p.clone()).collect();
+        match &self.config.identity {
+            Identity::PerToken => {
+                let mut store = Store::new(name, now);
+                store.with_catalogs(&self.config.catalogs, now);
+                store
+            }
+            Identity::Federated(federation) => {
+                let mut store = Store::new(&self.config.seed, now);
+                store.people = federation.principals.iter().map(|(p, _)| p.clone()).collect();
+                store
+            }
         }
-        store
     }
 
     fn principal(&self, headers: &HeaderMap) -> Result<(Principal, String), Refusal> {

@@ -3,13 +3,14 @@
 //! Most things are kept as the JSON documents that the API answers: a table per kind, in order of creation. A new kind
 //! needs no type here, only functions under `api/`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::identity::Principal;
+use super::metastore::{KINDS, UnityCatalog};
 use super::tasks::Runs;
 use super::tree::Tree;
 
@@ -17,17 +18,14 @@ pub(crate) type Table = IndexMap<String, Value>;
 
 pub(crate) struct Store {
     pub workspace_id: u64,
-    pub metastore_id: String,
     pub ids: Ids,
+    /// Catalogs and what lies in them: its own, or those of a metastore that is lent to it.
+    pub uc: UnityCatalog,
     /// Workspace files, notebooks, folders and experiments, by path without `/Workspace`.
     pub files: Tree,
-    /// The Files API: what lies under `/Volumes` and `/Models`.
-    pub storage: Tree,
     tables: BTreeMap<&'static str, Table>,
     /// Direct entries of an object's access control list: `jobs/123` -> principal -> level.
     pub acls: BTreeMap<String, Acl>,
-    /// `schema/main.churn` -> principal -> privileges.
-    pub grants: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
     pub runs: Runs,
     /// Everybody the workspace knows.
     pub people: Vec<Principal>,
@@ -45,17 +43,15 @@ pub(crate) struct Ace {
 }
 
 impl Store {
-    pub fn new(seed: &str, catalogs: &[String], now: i64) -> Self {
-        let mut ids = Ids { seed: seed.to_owned(), count: 0 };
+    pub fn new(seed: &str, now: i64) -> Self {
+        let mut ids = Ids::seeded(seed);
         let mut store = Self {
             workspace_id: ids.number(),
-            metastore_id: ids.uuid(),
+            uc: UnityCatalog::new(&mut ids),
             ids,
             files: Tree::default(),
-            storage: Tree::default(),
             tables: BTreeMap::new(),
             acls: BTreeMap::new(),
-            grants: BTreeMap::new(),
             runs: Runs::default(),
             people: vec![],
         };
@@ -63,10 +59,16 @@ impl Store {
             let id = store.ids.number();
             store.files.folder(folder, id, now);
         }
-        for catalog in catalogs {
-            super::api::catalog::seed_catalog(&mut store, catalog, now);
-        }
         store
+    }
+
+    /// Catalogs that exist without anybody having made them.
+    pub fn with_catalogs(&mut self, names: &[String], now: i64) {
+        for name in names {
+            if self.get("catalogs", name).is_none() {
+                super::api::catalog::seed_catalog(self, name, now);
+            }
+        }
     }
 
     /// Everybody who was ever seen has a home folder.
@@ -82,15 +84,21 @@ impl Store {
     }
 
     pub fn table(&mut self, kind: &'static str) -> &mut Table {
-        self.tables.entry(kind).or_default()
+        let tables = if KINDS.contains(&kind) { &mut self.uc.tables } else { &mut self.tables };
+        tables.entry(kind).or_default()
     }
 
-    pub fn tables(&self) -> &BTreeMap<&'static str, Table> {
-        &self.tables
+    pub fn tables(&self) -> impl Iterator<Item = (&'static str, &Table)> {
+        self.tables.iter().chain(&self.uc.tables).map(|(kind, table)| (*kind, table))
+    }
+
+    pub fn get_table(&self, kind: &str) -> Option<&Table> {
+        let tables = if KINDS.contains(&kind) { &self.uc.tables } else { &self.tables };
+        tables.get(kind)
     }
 
     pub fn get(&self, kind: &str, id: &str) -> Option<&Value> {
-        self.tables.get(kind)?.get(id)
+        self.get_table(kind)?.get(id)
     }
 }
 
@@ -101,6 +109,10 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
+    pub fn seeded(seed: &str) -> Self {
+        Self { seed: seed.to_owned(), count: 0 }
+    }
+
     fn digest(&mut self) -> [u8; 32] {
         self.count += 1;
         Sha256::digest(format!("{}/{}", self.seed, self.count)).into()

@@ -56,7 +56,7 @@ pub(crate) fn seed_catalog(store: &mut Store, name: &str, now: i64) {
     let id = store.ids.uuid();
     let doc = json!({
         "name": name, "full_name": name, "id": id, "owner": "admins", "catalog_type": "MANAGED_CATALOG",
-        "metastore_id": store.metastore_id, "created_at": now, "created_by": "admins", "updated_at": now,
+        "metastore_id": store.uc.metastore_id, "created_at": now, "created_by": "admins", "updated_at": now,
         "updated_by": "admins", "isolation_mode": "OPEN", "securable_type": "CATALOG",
     });
     store.table("catalogs").insert(name.to_owned(), doc);
@@ -64,7 +64,7 @@ pub(crate) fn seed_catalog(store: &mut Store, name: &str, now: i64) {
     let full_name = format!("{name}.default");
     let doc = json!({
         "name": "default", "catalog_name": name, "full_name": full_name, "schema_id": id, "owner": "admins",
-        "metastore_id": store.metastore_id, "created_at": now, "created_by": "admins", "updated_at": now,
+        "metastore_id": store.uc.metastore_id, "created_at": now, "created_by": "admins", "updated_at": now,
         "updated_by": "admins", "catalog_type": "MANAGED_CATALOG",
     });
     store.table("schemas").insert(full_name, doc);
@@ -93,15 +93,15 @@ impl Level {
         if let Some(doc) = store.table(self.table).shift_remove(from) {
             store.table(self.table).insert(to.to_owned(), doc);
         }
-        let grants = store.grants.remove(&format!("{}/{from}", self.securable));
+        let grants = store.uc.grants.remove(&format!("{}/{from}", self.securable));
         if let Some(grants) = grants {
-            store.grants.insert(format!("{}/{to}", self.securable), grants);
+            store.uc.grants.insert(format!("{}/{to}", self.securable), grants);
         }
     }
 
     pub fn remove(&self, store: &mut Store, name: &str) {
         store.table(self.table).shift_remove(name);
-        store.grants.remove(&format!("{}/{name}", self.securable));
+        store.uc.grants.remove(&format!("{}/{name}", self.securable));
     }
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn stamped(call: &Call, doc: &mut Map<String, Value>) {
     doc.insert("created_by".into(), who.clone());
     doc.insert("updated_at".into(), json!(call.now));
     doc.insert("updated_by".into(), who);
-    doc.insert("metastore_id".into(), json!(call.store.metastore_id));
+    doc.insert("metastore_id".into(), json!(call.store.uc.metastore_id));
 }
 
 /// Takes the changed fields over. An absent field stays as it is.
@@ -144,7 +144,7 @@ pub(crate) fn overlaid(call: &mut Call, level: &Level, name: &str, fields: &[&st
 
 fn listed(call: &Call, table: &'static str, field: &str, keep: impl Fn(&Value) -> bool) -> Answer {
     let all: Vec<Value> =
-        call.store.tables().get(table).into_iter().flat_map(|t| t.values()).filter(|d| keep(d)).cloned().collect();
+        call.store.get_table(table).into_iter().flat_map(|t| t.values()).filter(|d| keep(d)).cloned().collect();
     // Without max_results the whole list is one page.
     let size =
         call.query("max_results").and_then(|s| s.parse::<usize>().ok()).filter(|n| *n > 0).unwrap_or(all.len().max(1));
@@ -278,7 +278,7 @@ pub(crate) fn delete_schema(call: &mut Call) -> Answer {
 fn inside(store: &Store, schema: &str) -> Vec<(&'static Level, String)> {
     let prefix = format!("{schema}.");
     let of = |level: &'static Level| {
-        let names = store.tables().get(level.table).into_iter().flat_map(|t| t.keys());
+        let names = store.get_table(level.table).into_iter().flat_map(|t| t.keys());
         names.filter(|n| n.starts_with(&prefix)).map(|n| (level, n.clone())).collect::<Vec<_>>()
     };
     [of(&VOLUME), of(&MODEL)].concat()
@@ -297,11 +297,11 @@ fn storage_of(volume: &str) -> String {
 
 fn forget_storage(store: &mut Store, volume: &str) {
     let mut at = storage_of(volume);
-    store.storage.remove(&at);
+    store.uc.storage.remove(&at);
     // The folders above only exist because of what was in them.
-    while parent(&at) != at && store.storage.children(parent(&at)).is_empty() {
+    while parent(&at) != at && store.uc.storage.children(parent(&at)).is_empty() {
         at = parent(&at).to_owned();
-        store.storage.remove(&at);
+        store.uc.storage.remove(&at);
     }
 }
 
@@ -317,7 +317,7 @@ pub(crate) fn create_volume(call: &mut Call) -> Answer {
         ("EXTERNAL", true) => {}
         ("MANAGED", true) => return Err(Refusal::invalid("A managed volume must not have a storage_location")),
         ("MANAGED", false) => {
-            let at = format!("s3://standin-metastore/metastore/{}/volumes/{id}", call.store.metastore_id);
+            let at = format!("s3://standin-metastore/metastore/{}/volumes/{id}", call.store.uc.metastore_id);
             doc.insert("storage_location".into(), json!(at));
         }
         (other, _) => return Err(Refusal::invalid(format!("Unknown volume_type: {other}"))),
@@ -345,7 +345,7 @@ pub(crate) fn update_volume(call: &mut Call) -> Answer {
     if call.store.get("volumes", &name).is_none() {
         let doc: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let (from, to) = (storage_of(&name), storage_of(doc["full_name"].as_str().unwrap_or_default()));
-        call.store.storage.move_below(&from, &to);
+        call.store.uc.storage.move_below(&from, &to);
     }
     Ok(answer)
 }

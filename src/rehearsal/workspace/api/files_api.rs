@@ -35,7 +35,7 @@ fn is_root(path: &str) -> bool {
 }
 
 fn is_folder(call: &Call, path: &str) -> bool {
-    is_root(path) || call.store.storage.is_folder(path)
+    is_root(path) || call.store.uc.storage.is_folder(path)
 }
 
 fn no_such(kind: &str, path: &str) -> Refusal {
@@ -53,18 +53,18 @@ pub(crate) fn put_file(call: &mut Call) -> Answer {
     if !is_folder(call, parent(&path)) {
         return Err(no_such("directory", parent(&path)));
     }
-    if call.store.storage.get(&path).is_some() && !call.query_flag("overwrite") {
+    if call.store.uc.storage.get(&path).is_some() && !call.query_flag("overwrite") {
         return Err(Refusal::new(409, "ALREADY_EXISTS", format!("The file being created already exists: {path}")));
     }
     let id = call.store.ids.number();
     let content = What::File(call.body.clone());
-    call.store.storage.put(&path, content, id, call.now);
+    call.store.uc.storage.put(&path, content, id, call.now);
     Reply::no_content()
 }
 
 pub(crate) fn get_file(call: &mut Call) -> Answer {
     let path = place(call)?;
-    let Some((What::File(content), modified)) = call.store.storage.get(&path).map(|n| (&n.what, n.modified)) else {
+    let Some((What::File(content), modified)) = call.store.uc.storage.get(&path).map(|n| (&n.what, n.modified)) else {
         return Err(no_such("file", &path));
     };
     let at = jiff::Timestamp::from_millisecond(modified).unwrap_or_default();
@@ -93,9 +93,9 @@ fn part_of(range: &str, length: usize) -> Option<(usize, usize)> {
 
 pub(crate) fn delete_file(call: &mut Call) -> Answer {
     let path = place(call)?;
-    match call.store.storage.get(&path).map(|n| &n.what) {
+    match call.store.uc.storage.get(&path).map(|n| &n.what) {
         Some(What::File(_)) => {
-            call.store.storage.remove(&path);
+            call.store.uc.storage.remove(&path);
             Reply::no_content()
         }
         _ => Err(no_such("file", &path)),
@@ -105,7 +105,7 @@ pub(crate) fn delete_file(call: &mut Call) -> Answer {
 pub(crate) fn put_directory(call: &mut Call) -> Answer {
     let path = place(call)?;
     let (now, ids) = (call.now, &mut call.store.ids);
-    let made = call.store.storage.folders(&path, now, || ids.number());
+    let made = call.store.uc.storage.folders(&path, now, || ids.number());
     made.map_err(|at| Refusal::new(409, "ALREADY_EXISTS", format!("A file is in the way: {at}")))?;
     Reply::no_content()
 }
@@ -118,10 +118,10 @@ pub(crate) fn delete_directory(call: &mut Call) -> Answer {
     if !is_folder(call, &path) {
         return Err(no_such("directory", &path));
     }
-    if !call.store.storage.children(&path).is_empty() {
+    if !call.store.uc.storage.children(&path).is_empty() {
         return Err(Refusal::new(400, "DIRECTORY_NOT_EMPTY", format!("The directory is not empty: {path}")));
     }
-    call.store.storage.remove(&path);
+    call.store.uc.storage.remove(&path);
     Reply::no_content()
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn list_directory(call: &mut Call) -> Answer {
         }
         doc
     };
-    let all: Vec<Value> = call.store.storage.children(&path).into_iter().map(entry).collect();
+    let all: Vec<Value> = call.store.uc.storage.children(&path).into_iter().map(entry).collect();
     let size = call.query("page_size").and_then(|s| s.parse().ok()).unwrap_or(1000).clamp(1, 1000);
     let (contents, next) = page(all, call.query("page_token"), size)?;
     let mut doc = json!({});

@@ -64,14 +64,14 @@ fn written(list: Vec<Value>) -> Answer {
 
 pub(crate) fn get(call: &mut Call) -> Answer {
     let (level, name) = subject(call)?;
-    written(assignments(call.store.grants.get(&format!("{}/{name}", level.securable)), call.query("principal")))
+    written(assignments(call.store.uc.grants.get(&format!("{}/{name}", level.securable)), call.query("principal")))
 }
 
 pub(crate) fn patch(call: &mut Call) -> Answer {
     let (level, name) = subject(call)?;
     let changes = call.json.get("changes").and_then(Value::as_array).cloned().unwrap_or_default();
     let strict = !call.is_lenient();
-    let grants = call.store.grants.entry(format!("{}/{name}", level.securable)).or_default();
+    let grants = call.store.uc.grants.entry(format!("{}/{name}", level.securable)).or_default();
     let mut after = grants.clone();
     for change in &changes {
         let principal = change["principal"].as_str().unwrap_or_default();
@@ -109,7 +109,7 @@ pub(crate) fn effective(call: &mut Call) -> Answer {
     let mut at: Option<(&'static Level, String)> = Some((level, name.clone()));
     while let Some((level, here)) = at {
         for (principal, privileges) in
-            call.store.grants.get(&format!("{}/{here}", level.securable)).into_iter().flatten()
+            call.store.uc.grants.get(&format!("{}/{here}", level.securable)).into_iter().flatten()
         {
             for privilege in privileges {
                 let mut entry = json!({"privilege": privilege});

@@ -71,7 +71,7 @@ pub(crate) fn list(call: &mut Call) -> Answer {
             .ok_or_else(|| Refusal::invalid(format!("limit must be between 1 and 100, not {given}")))?,
     };
     let (expand, name) = (call.query_flag("expand_tasks"), call.query("name").map(str::to_lowercase));
-    let jobs = call.store.tables().get("jobs").into_iter().flat_map(|t| t.values().rev());
+    let jobs = call.store.get_table("jobs").into_iter().flat_map(|t| t.values().rev());
     let wanted = |job: &&Value| {
         // An exact name, but not an exact case, as documented.
         let own = job["settings"]["name"].as_str().unwrap_or_default().to_lowercase();

@@ -66,7 +66,7 @@ fn equality(filter: &str) -> Result<Option<(String, String)>, Refusal> {
 
 pub(crate) fn current_metastore(call: &mut Call) -> Answer {
     Reply::json(json!({
-        "metastore_id": call.store.metastore_id,
+        "metastore_id": call.store.uc.metastore_id,
         "workspace_id": call.store.workspace_id,
         "default_catalog_name": "main",
     }))
@@ -74,12 +74,12 @@ pub(crate) fn current_metastore(call: &mut Call) -> Answer {
 
 pub(crate) fn metastore_summary(call: &mut Call) -> Answer {
     Reply::json(json!({
-        "metastore_id": call.store.metastore_id,
+        "metastore_id": call.store.uc.metastore_id,
         "name": "standin",
         "cloud": "aws",
         "region": "us-west-2",
-        "global_metastore_id": format!("aws:us-west-2:{}", call.store.metastore_id),
-        "storage_root": format!("s3://standin-metastore/metastore/{}", call.store.metastore_id),
+        "global_metastore_id": format!("aws:us-west-2:{}", call.store.uc.metastore_id),
+        "storage_root": format!("s3://standin-metastore/metastore/{}", call.store.uc.metastore_id),
         "delta_sharing_scope": "INTERNAL",
         "privilege_model_version": "1.0",
     }))
@@ -87,7 +87,7 @@ pub(crate) fn metastore_summary(call: &mut Call) -> Answer {
 
 pub(crate) fn metastores(call: &mut Call) -> Answer {
     Reply::json(
-        json!({"metastores": [{"metastore_id": call.store.metastore_id, "name": "standin", "region": "us-west-2"}]}),
+        json!({"metastores": [{"metastore_id": call.store.uc.metastore_id, "name": "standin", "region": "us-west-2"}]}),
     )
 }
 

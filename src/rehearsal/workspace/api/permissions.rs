@@ -57,13 +57,13 @@ const KINDS: &[Kind] = &[
             "CAN_MANAGE_PRODUCTION_VERSIONS",
             "CAN_MANAGE",
         ],
-        exists: |s, id| s.tables().get("models").is_some_and(|t| t.values().any(|m| m["id"] == id)),
+        exists: |s, id| s.get_table("models").is_some_and(|t| t.values().any(|m| m["id"] == id)),
     },
     Kind {
         route: "serving-endpoints",
         object_type: "serving-endpoint",
         levels: &["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"],
-        exists: |s, id| s.tables().get("serving_endpoints").is_some_and(|t| t.values().any(|e| e["id"] == id)),
+        exists: |s, id| s.get_table("serving_endpoints").is_some_and(|t| t.values().any(|e| e["id"] == id)),
     },
     Kind {
         route: "clusters",

@@ -123,7 +123,7 @@ pub(crate) fn list(call: &mut Call) -> Answer {
         None => None,
         Some(filter) => Some(name_like(filter)?),
     };
-    let pipelines = call.store.tables().get("pipelines").into_iter().flat_map(|t| t.values());
+    let pipelines = call.store.get_table("pipelines").into_iter().flat_map(|t| t.values());
     let all: Vec<Value> = pipelines
         .filter(|p| name.as_ref().is_none_or(|n| like(n, p["name"].as_str().unwrap_or_default())))
         .map(|p| {

@@ -70,9 +70,9 @@ pub(crate) async fn run(
 ) -> Result<Ended, String> {
     let root = local.folder.join("runs").join(work.run.to_string()).join(&work.key);
     let files = server.with_store(store, |s, _| {
-        let mut storage = copied(&s.storage);
+        let mut storage = copied(&s.uc.storage);
         // A volume is a folder even while nothing lies in it.
-        let volumes = s.tables().get("volumes").into_iter().flat_map(|t| t.keys());
+        let volumes = s.get_table("volumes").into_iter().flat_map(|t| t.keys());
         storage.extend(volumes.map(|name| (format!("/Volumes/{}", name.replace('.', "/")), None)));
         (copied(&s.files), storage)
     });
@@ -157,10 +157,10 @@ fn bring_back(server: &Server, store: &str, was: &BTreeMap<String, String>, now_
             }
             let ids = &mut store.ids;
             let folder = crate::rehearsal::workspace::tree::parent(&path).to_owned();
-            let made = store.storage.folders(&folder, now, || ids.number());
+            let made = store.uc.storage.folders(&folder, now, || ids.number());
             if made.is_ok() {
                 let id = store.ids.number();
-                store.storage.put(&path, What::File(content), id, now);
+                store.uc.storage.put(&path, What::File(content), id, now);
             }
         }
     });
