@@ -4,6 +4,7 @@ pub mod announce;
 pub mod bundle;
 pub mod commit_age;
 pub mod github_deployment;
+pub mod model;
 pub mod recover;
 pub mod run_job;
 pub mod sticky_comment;
