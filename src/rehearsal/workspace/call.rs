@@ -1,13 +1,17 @@
 //! One request as an API function sees it, and what the function answers.
 
+use std::ops::Range;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::config::{Leniency, Uploads};
+use super::config::{Leniency, ModelFiles, Uploads};
+use super::content::Content;
 use super::identity::Principal;
+use super::links::Links;
 use super::store::Store;
 
 pub(crate) type Answer = Result<Reply, Refusal>;
@@ -20,6 +24,8 @@ pub(crate) struct Call<'a> {
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// The body of a request that brings a file, in place of `body`.
+    pub content: Option<Content>,
     /// The JSON body; `{}` where there is none.
     pub json: Map<String, Value>,
     /// The parts of a `multipart/form-data` body.
@@ -28,6 +34,8 @@ pub(crate) struct Call<'a> {
     pub store: &'a mut Store,
     pub now: i64,
     pub base_url: &'a str,
+    pub links: &'a Links,
+    pub model_files: &'a ModelFiles,
     pub leniency: Leniency,
     pub uploads: Uploads,
 }
@@ -85,6 +93,8 @@ pub(crate) struct Reply {
     pub status: StatusCode,
     pub headers: Vec<(&'static str, String)>,
     pub body: Bytes,
+    /// In place of `body`, and sent as it is read.
+    pub stored: Option<(Content, Range<u64>)>,
 }
 
 impl Reply {
@@ -93,6 +103,7 @@ impl Reply {
             status: StatusCode::OK,
             headers: vec![("content-type", "application/json".into())],
             body: value.to_string().into(),
+            stored: None,
         })
     }
 
@@ -102,7 +113,7 @@ impl Reply {
     }
 
     pub fn no_content() -> Answer {
-        Ok(Self { status: StatusCode::NO_CONTENT, headers: vec![], body: Bytes::new() })
+        Ok(Self { status: StatusCode::NO_CONTENT, headers: vec![], body: Bytes::new(), stored: None })
     }
 
     /// Some deletes of Unity Catalog answer with an empty body and 200.
@@ -111,11 +122,24 @@ impl Reply {
             status: StatusCode::OK,
             headers: vec![("content-type", "application/json".into())],
             body: Bytes::new(),
+            stored: None,
         })
     }
 
     pub fn bytes(body: Bytes) -> Self {
-        Self { status: StatusCode::OK, headers: vec![("content-type", "application/octet-stream".into())], body }
+        let headers = vec![("content-type", "application/octet-stream".into())];
+        Self { status: StatusCode::OK, headers, body, stored: None }
+    }
+
+    pub fn stored(content: Content) -> Self {
+        let end = content.len();
+        Self::bytes(Bytes::new()).with("content-length", end.to_string()).part(content, 0..end)
+    }
+
+    /// A part of a stored file; the caller says how long it is.
+    pub fn part(mut self, content: Content, range: Range<u64>) -> Self {
+        self.stored = Some((content, range));
+        self
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -130,7 +154,11 @@ impl IntoResponse for Reply {
         for (name, value) in self.headers {
             response = response.header(name, value);
         }
-        response.body(Body::from(self.body)).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        let body = match self.stored {
+            None => Body::from(self.body),
+            Some((content, range)) => Body::from_stream(content.stream(range)),
+        };
+        response.body(body).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }
 }
 
@@ -171,6 +199,11 @@ impl Refusal {
 
     pub fn denied(message: impl Into<String>) -> Self {
         Self::new(403, "PERMISSION_DENIED", message)
+    }
+
+    /// The stand-in's own disk.
+    pub fn disk(error: std::io::Error) -> Self {
+        Self::new(500, "INTERNAL_ERROR", error.to_string())
     }
 
     pub fn unauthenticated(message: impl Into<String>) -> Self {

@@ -12,6 +12,7 @@ pub struct Config {
     pub uploads: Uploads,
     pub leniency: Leniency,
     pub tasks: Tasks,
+    pub model_files: ModelFiles,
     /// Catalogs that exist from the start, each with the schema `default`.
     pub catalogs: Vec<String>,
     /// The Unity Catalog that this workspace shares with others. Only for a federated one: a workspace per token is alone.
@@ -41,6 +42,29 @@ pub enum Uploads {
     ImportFileOnly,
 }
 
+/// How a workspace lets clients at the files of a model version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelFiles {
+    /// Under `/Models` of the Files API; credentials for the store below are refused.
+    FilesApi,
+    /// Default storage: by links that are made for one file each. There are no uploads in parts.
+    Presigned,
+    /// In a bucket of the customer's; the workspace hands out credentials for one version's folder.
+    S3(Bucket),
+}
+
+/// An S3 server that the workspace keeps its models on, and the keys that it hands out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    pub name: String,
+    pub access_key: String,
+    pub secret_key: String,
+    /// Seconds that handed-out keys are said to be good for.
+    pub seconds: u64,
+    /// Said to encrypt with this key, and wanting clients to send it along.
+    pub kms_key: Option<String>,
+}
+
 /// Checks of the real service that a corpus of tiny bundles cannot satisfy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Leniency {
@@ -68,6 +92,7 @@ impl Config {
             uploads: Uploads::ImportFileOnly,
             leniency: Leniency::Corpus,
             tasks: Tasks::scripted(),
+            model_files: ModelFiles::FilesApi,
             catalogs: vec!["main".into()],
             metastore: None,
             seed: "workspace".into(),

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::api::files::objects;
 use super::config::Identity;
+use super::content::Content;
 use super::dump;
 use super::faults::Fault;
 use super::identity::{Issued, Principal};
@@ -146,10 +148,40 @@ impl Control {
         self.server.issued().push(Issued { token, principal, expires });
     }
 
+    /// Puts a file behind the clients' backs: under `/Volumes` or `/Models`, also of a version that is READY.
+    pub fn put_file(&self, token: &str, path: &str, kind: PutFile) -> Result<(), String> {
+        let name = self.server.store_name(token);
+        self.server.with_store(&name, |store, now| {
+            let was = objects::stored(store, path).map(|(content, _)| content);
+            let content = match kind {
+                PutFile::Text(text) => Bytes::from(text).into(),
+                PutFile::Sparse(size) => Content::sparse(size, path).map_err(|e| e.to_string())?,
+                PutFile::Flip(at) => was.map_err(|r| r.message)?.flipped(at).map_err(|e| e.to_string())?,
+                PutFile::Remove => {
+                    store.uc.storage.remove(path);
+                    return Ok(());
+                }
+            };
+            objects::store(store, path, content, now).map_err(|r| r.message)
+        })
+    }
+
     /// How a task ends when tasks are scripted: `job` is the job's name, `task` its key, `*` for any.
     pub fn script(&self, job: &str, task: &str, outcome: Outcome) {
         self.server.config.tasks.script(job, task, outcome);
     }
+}
+
+/// What is done to a file behind the clients' backs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PutFile {
+    Text(String),
+    /// Of that many bytes, most of them zero, no two megabytes the same.
+    Sparse(u64),
+    /// The byte at this place is another.
+    Flip(u64),
+    Remove,
 }
 
 /// The same over HTTP, for a stand-in in another process: faults, log, dump, clock, scripted tasks.
@@ -163,6 +195,13 @@ pub(crate) fn admin() -> Router<Arc<Server>> {
         .route("/__standin/dump", get(move |s| async move { Json(with(s).dump()) }))
         .route("/__standin/settled", get(move |s| async move { Json(with(s).settled()) }))
         .route(
+            "/__standin/file",
+            post(move |s, Json(File { token, path, kind }): Json<File>| async move {
+                let done = with(s).put_file(&token, &path, kind);
+                done.map_err(|message| (axum::http::StatusCode::BAD_REQUEST, message))
+            }),
+        )
+        .route(
             "/__standin/clock",
             post(move |s, Json(by): Json<Advance>| async move { with(s).advance(Duration::from_secs(by.seconds)) }),
         )
@@ -170,6 +209,14 @@ pub(crate) fn admin() -> Router<Arc<Server>> {
             "/__standin/script",
             post(move |s, Json(line): Json<Line>| async move { with(s).script(&line.job, &line.task, line.outcome) }),
         )
+}
+
+#[derive(Deserialize)]
+struct File {
+    token: String,
+    path: String,
+    #[serde(flatten)]
+    kind: PutFile,
 }
 
 #[derive(Deserialize)]

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
+use super::content::Content;
 use super::store::Store;
 use super::tree::{Tree, What};
 
@@ -73,8 +73,10 @@ fn of_tree(tree: &Tree, settled: bool) -> Value {
     for (path, node) in tree.iter() {
         let mut entry = match &node.what {
             What::Folder => json!({"type": "DIRECTORY"}),
-            What::File(bytes) => content("FILE", bytes, settled),
-            What::Notebook(bytes, language) => content(&format!("NOTEBOOK {}", language.name()), bytes, settled),
+            What::File(stored) => content("FILE", stored, settled),
+            What::Notebook(bytes, language) => {
+                content(&format!("NOTEBOOK {}", language.name()), &bytes.clone().into(), settled)
+            }
             What::Elsewhere(kind) => json!({"type": kind}),
         };
         entry["object_id"] = json!(node.id);
@@ -86,12 +88,14 @@ fn of_tree(tree: &Tree, settled: bool) -> Value {
 }
 
 /// JSON documents hold ids and times: a settled dump shows them, so that these can be settled too.
-fn content(kind: &str, bytes: &[u8], settled: bool) -> Value {
-    if settled && let Ok(doc) = serde_json::from_slice::<Value>(bytes) {
+fn content(kind: &str, stored: &Content, settled: bool) -> Value {
+    if settled
+        && let Content::Memory(bytes) = stored
+        && let Ok(doc) = serde_json::from_slice::<Value>(bytes)
+    {
         return json!({"type": kind, "content": doc});
     }
-    let digest: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    json!({"type": kind, "size": bytes.len(), "sha256": digest})
+    json!({"type": kind, "size": stored.len(), "sha256": stored.digest()})
 }
 
 /// Which id belongs to what: `<jobs:train>` says more than a number, and is the same in the next run.

@@ -58,6 +58,12 @@ pub enum FaultKind {
     MalformedBody,
     /// 429 with `Retry-After`; nothing is applied.
     TooManyRequests { retry_after: u64 },
+    /// One byte of the file that is sent or answered is another.
+    FlipByte { at: u64 },
+    /// The file that is sent or answered ends there, as if it were whole.
+    CutBody { at: u64 },
+    /// Answered as if the file were stored; it is not.
+    Swallow,
     /// The bearer token of the request expires before it is looked at.
     TokenExpired,
 }

@@ -18,15 +18,18 @@
 
 mod alone;
 mod api;
+mod arriving;
 mod call;
 mod checked;
 mod clock;
 mod config;
 mod connection;
+mod content;
 mod control;
 mod dump;
 mod faults;
 mod identity;
+mod links;
 mod metastore;
 mod routes;
 mod routes_more;
@@ -36,8 +39,8 @@ mod tasks;
 mod tree;
 
 pub use alone::{Alone, TaskMode};
-pub use config::{Config, Identity, Leniency, Uploads};
-pub use control::{Control, Seen};
+pub use config::{Bucket, Config, Identity, Leniency, ModelFiles, Uploads};
+pub use control::{Control, PutFile, Seen};
 pub use faults::{Fault, FaultKind};
 pub use identity::{Federation, Policy, Principal, Rule};
 pub use metastore::Metastore;

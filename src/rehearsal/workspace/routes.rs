@@ -11,12 +11,13 @@ use axum::routing::{MethodFilter, MethodRouter, get, post};
 use serde_json::json;
 
 use super::api::{
-    catalog, experiments, files_api, grants, imports, jobs, people, permissions, pipelines, registered_models, runs,
-    workspace_files,
+    catalog, experiments, files, grants, imports, jobs, model_credentials, people, permissions, pipelines,
+    registered_models, runs, workspace_files,
 };
 use super::config::Identity;
 use super::control::admin;
 use super::identity::exchange;
+use super::links;
 use super::serve::{Handler, Server, api, unknown};
 
 pub(crate) type Routes = Router<Arc<Server>>;
@@ -145,14 +146,30 @@ fn files() -> Routes {
     Router::new()
         .route(
             "/api/2.0/fs/files/{*path}",
-            reads(files_api::get_file).merge(puts(files_api::put_file)).merge(deletes(files_api::delete_file)),
+            reads(files::objects::get)
+                .merge(puts(files::objects::put))
+                .merge(posts(files::uploads::act))
+                .merge(deletes(files::objects::delete)),
         )
         .route(
             "/api/2.0/fs/directories/{*path}",
-            reads(files_api::list_directory)
-                .merge(puts(files_api::put_directory))
-                .merge(deletes(files_api::delete_directory)),
+            reads(files::directories::list)
+                .merge(puts(files::directories::put))
+                .merge(deletes(files::directories::delete)),
         )
+        .route(
+            "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled",
+            reads(model_credentials::files_api_enabled),
+        )
+        .route(
+            "/api/2.0/mlflow/unity-catalog/model-versions/generate-temporary-credentials",
+            posts(model_credentials::legacy),
+        )
+        .route("/api/2.1/unity-catalog/temporary-model-version-credentials", posts(model_credentials::native))
+        .route("/api/2.0/fs/create-download-url", posts(files::urls::download))
+        .route("/api/2.0/fs/create-upload-url", posts(files::urls::upload))
+        .route("/api/2.0/fs/create-upload-part-urls", posts(files::uploads::part_urls))
+        .route(&format!("{}/{{*path}}", links::PREFIX), get(links::follow).put(links::follow))
 }
 
 fn job_routes(at: &str) -> Routes {

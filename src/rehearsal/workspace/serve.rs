@@ -17,14 +17,17 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use super::arriving::{Arriving, brings_a_file, damaged_reply, spooled, swallowed};
 use super::call::{Answer, Call, Refusal};
 use super::checked;
 use super::clock::Clock;
 use super::config::{Config, Identity, Leniency};
 use super::connection::{CuttableListener, Switch};
+use super::content::Content;
 use super::control::{Control, Log};
 use super::faults::{FaultKind, Faults};
 use super::identity::{Issued, Principal, principal_of};
+use super::links::Links;
 use super::store::Store;
 use super::tasks::execute;
 
@@ -40,6 +43,7 @@ pub(crate) struct Server {
     pub url: String,
     pub clock: Clock,
     pub faults: Faults,
+    pub links: Links,
     pub log: Log,
     /// One for each bearer token, or one for all, as the identity mode has it.
     stores: Mutex<HashMap<String, Store>>,
@@ -84,6 +88,7 @@ pub async fn serve(config: Config) -> io::Result<Running> {
         None => format!("http://{bound}"),
     };
     let server = Arc::new(Server {
+        links: Links::new(&url),
         config,
         url,
         clock: Clock::default(),
@@ -151,6 +156,7 @@ impl Server {
             }
             Identity::Federated(federation) => {
                 let mut store = Store::new(&self.config.seed, now);
+                name.clone_into(&mut store.name);
                 store.people = federation.principals.iter().map(|(p, _)| p.clone()).collect();
                 store
             }
@@ -199,16 +205,20 @@ async fn through(
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, usize::MAX).await else {
-        return Refusal::malformed("The request body could not be read").into_response();
-    };
-    let seen = server.log.begin(&parts, &body);
-    tokio::time::sleep(server.config.latency).await;
     let path = decoded(parts.uri.path());
+    let body = match brings_a_file(&parts.method, &path) {
+        true => Arriving::Streamed(body),
+        false => match to_bytes(body, usize::MAX).await {
+            Ok(whole) => Arriving::Whole(whole),
+            Err(_) => return Refusal::malformed("The request body could not be read").into_response(),
+        },
+    };
+    let seen = server.log.begin(&parts, &body.whole());
+    tokio::time::sleep(server.config.latency).await;
     let fault = server.faults.meet(&parts.method, &path);
     let is_upload = ["/api/2.0/workspace", "/api/2.0/fs/"].iter().any(|p| path.starts_with(p));
     let may_inject = server.config.leniency == Leniency::Corpus && !is_upload;
-    if fault.is_none() && may_inject && holds_injected_error(&body) {
+    if fault.is_none() && may_inject && holds_injected_error(&body.whole()) {
         server.log.end(seen, 500, None);
         return Refusal::new(500, "INTERNAL_ERROR", "Injected error").into_response();
     }
@@ -226,14 +236,21 @@ async fn through(
         }
         Some(FaultKind::Delay { millis }) => delay(&server, millis).await,
         Some(FaultKind::TokenExpired) => server.expire(&parts.headers),
+        Some(FaultKind::Swallow) => {
+            server.log.end(seen, 200, None);
+            return swallowed(body.into_body(None)).await;
+        }
         Some(
-            FaultKind::StatusAfter { .. }
+            FaultKind::FlipByte { .. }
+            | FaultKind::CutBody { .. }
+            | FaultKind::StatusAfter { .. }
             | FaultKind::DelayAfter { .. }
             | FaultKind::LostReply
             | FaultKind::MalformedBody,
         ) => {}
     }
-    let reply = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let brought = matches!(body, Arriving::Streamed(_));
+    let reply = next.run(Request::from_parts(parts, body.into_body(fault.as_ref()))).await;
     let who = reply.extensions().get::<Who>().map(|w| w.0.clone());
     server.log.end(seen, reply.status().as_u16(), who);
     match fault {
@@ -247,6 +264,10 @@ async fn through(
             reply
         }
         Some(FaultKind::MalformedBody) => halved(reply).await,
+        // What a request brought is damaged already.
+        Some(ref kind @ (FaultKind::FlipByte { .. } | FaultKind::CutBody { .. })) if !brought => {
+            damaged_reply(reply, kind)
+        }
         _ => reply,
     }
 }
@@ -317,13 +338,20 @@ struct Incoming {
     query: Vec<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
+    content: Option<Content>,
     parts: Vec<(String, Bytes)>,
 }
 
 async fn read(request: Request) -> Result<Incoming, Refusal> {
     let unreadable = |_| Refusal::malformed("The request could not be read");
     let (mut head, body) = request.into_parts();
-    let body = to_bytes(body, usize::MAX).await.map_err(|_| Refusal::malformed("The body could not be read"))?;
+    let (body, content) = match brings_a_file(&head.method, head.uri.path()) {
+        true => (Bytes::new(), Some(spooled(body).await?)),
+        false => {
+            let whole = to_bytes(body, usize::MAX).await;
+            (whole.map_err(|_| Refusal::malformed("The body could not be read"))?, None)
+        }
+    };
     let route = head.extensions.get::<MatchedPath>().map(|m| m.as_str().to_owned()).unwrap_or_default();
     let params = RawPathParams::from_request_parts(&mut head, &()).await;
     let params = params.map_err(|_| Refusal::malformed("The path is not valid UTF-8"))?;
@@ -352,6 +380,7 @@ async fn read(request: Request) -> Result<Incoming, Refusal> {
         query,
         headers: head.headers,
         body,
+        content,
         parts,
     })
 }
@@ -374,11 +403,14 @@ fn answer(handler: Handler, server: &Server, incoming: Incoming, who: Principal,
             query: incoming.query,
             headers: incoming.headers,
             body: incoming.body,
+            content: incoming.content,
             json,
             parts: incoming.parts,
             who,
             now,
             base_url: &server.url,
+            links: &server.links,
+            model_files: &server.config.model_files,
             leniency: server.config.leniency,
             uploads: server.config.uploads,
             store,
@@ -394,7 +426,7 @@ fn answer(handler: Handler, server: &Server, incoming: Incoming, who: Principal,
 
 /// The body as a JSON object, where the route takes JSON at all.
 fn json_body(incoming: &Incoming) -> Result<Map<String, Value>, Refusal> {
-    let raw = incoming.route.contains("/workspace-files/") || incoming.route.contains("/fs/files/");
+    let raw = incoming.route.contains("/workspace-files/") || incoming.content.is_some();
     if raw || !incoming.parts.is_empty() || incoming.body.is_empty() {
         return Ok(Map::new());
     }
@@ -411,7 +443,7 @@ fn shape(route: &str) -> String {
     route.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
-fn decoded(path: &str) -> String {
+pub(crate) fn decoded(path: &str) -> String {
     let mut out = Vec::with_capacity(path.len());
     let bytes = path.as_bytes();
     let mut i = 0;

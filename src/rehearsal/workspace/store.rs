@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::api::files::uploads::Upload;
 use super::identity::Principal;
 use super::metastore::{KINDS, UnityCatalog};
 use super::tasks::Runs;
@@ -17,6 +18,8 @@ use super::tree::Tree;
 pub(crate) type Table = IndexMap<String, Value>;
 
 pub(crate) struct Store {
+    /// Under which the server keeps it.
+    pub name: String,
     pub workspace_id: u64,
     pub ids: Ids,
     /// Catalogs and what lies in them: its own, or those of a metastore that is lent to it.
@@ -26,6 +29,8 @@ pub(crate) struct Store {
     tables: BTreeMap<&'static str, Table>,
     /// Direct entries of an object's access control list: `jobs/123` -> principal -> level.
     pub acls: BTreeMap<String, Acl>,
+    /// Uploads in parts that are not complete, by session.
+    pub uploads: BTreeMap<String, Upload>,
     pub runs: Runs,
     /// Everybody the workspace knows.
     pub people: Vec<Principal>,
@@ -46,12 +51,14 @@ impl Store {
     pub fn new(seed: &str, now: i64) -> Self {
         let mut ids = Ids::seeded(seed);
         let mut store = Self {
+            name: seed.to_owned(),
             workspace_id: ids.number(),
             uc: UnityCatalog::new(&mut ids),
             ids,
             files: Tree::default(),
             tables: BTreeMap::new(),
             acls: BTreeMap::new(),
+            uploads: BTreeMap::new(),
             runs: Runs::default(),
             people: vec![],
         };

@@ -5,6 +5,8 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
+use super::content::Content;
+
 #[derive(Default)]
 pub(crate) struct Tree {
     nodes: BTreeMap<String, Node>,
@@ -21,7 +23,7 @@ pub(crate) struct Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     Folder,
-    File(Bytes),
+    File(Content),
     /// Source as uploaded, and its language.
     Notebook(Bytes, Language),
     /// Something that lives elsewhere and only shows up in the tree; its object type.

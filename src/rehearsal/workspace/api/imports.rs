@@ -125,9 +125,9 @@ fn put(call: &mut Call, import: &Import) -> Result<(), Refusal> {
 fn kind_of(path: &str, import: &Import) -> Result<(String, What), Refusal> {
     let content = import.content.clone();
     match import.format.as_str() {
-        "RAW" => Ok((path.to_owned(), What::File(content))),
+        "RAW" => Ok((path.to_owned(), What::File(content.into()))),
         "AUTO" => Ok(match source_language(path).filter(|l| is_notebook(path, &content, *l)) {
-            None => (path.to_owned(), What::File(content)),
+            None => (path.to_owned(), What::File(content.into())),
             Some(language) => (without_extension(path), What::Notebook(content, language)),
         }),
         "SOURCE" | "JUPYTER" => {

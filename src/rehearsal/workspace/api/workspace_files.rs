@@ -137,7 +137,7 @@ pub(crate) fn export(call: &mut Call) -> Answer {
     let place = asked_place(call)?;
     let node = call.store.files.get(&place.path).ok_or_else(|| gone(&place))?;
     let (content, kind) = match &node.what {
-        What::File(content) => (content.clone(), "file"),
+        What::File(content) => (content.bytes().map_err(Refusal::disk)?, "file"),
         What::Notebook(content, Language::Python) => (content.clone(), "py"),
         What::Notebook(content, Language::Sql) => (content.clone(), "sql"),
         What::Notebook(content, Language::Scala) => (content.clone(), "scala"),
@@ -163,7 +163,8 @@ pub(crate) fn export(call: &mut Call) -> Answer {
 pub(crate) fn read(call: &mut Call) -> Answer {
     let place = Place::of(&call.rest())?;
     match call.store.files.get(&place.path).map(|n| &n.what) {
-        Some(What::File(content) | What::Notebook(content, _)) => Ok(Reply::bytes(content.clone())),
+        Some(What::File(content)) => Ok(Reply::stored(content.clone())),
+        Some(What::Notebook(content, _)) => Ok(Reply::bytes(content.clone())),
         _ => Err(gone(&place)),
     }
 }

@@ -71,6 +71,8 @@ pub(crate) async fn run(
     let root = local.folder.join("runs").join(work.run.to_string()).join(&work.key);
     let files = server.with_store(store, |s, _| {
         let mut storage = copied(&s.uc.storage);
+        // Models are read and written by their own interface, not as files of a cluster.
+        storage.retain(|(path, _)| path.starts_with("/Volumes/"));
         // A volume is a folder even while nothing lies in it.
         let volumes = s.get_table("volumes").into_iter().flat_map(|t| t.keys());
         storage.extend(volumes.map(|name| (format!("/Volumes/{}", name.replace('.', "/")), None)));
@@ -96,7 +98,7 @@ type Files = Vec<(String, Option<Bytes>)>;
 fn copied(tree: &Tree) -> Files {
     let one = |(path, node): (&str, &crate::rehearsal::workspace::tree::Node)| match &node.what {
         What::Folder => Some((path.to_owned(), None)),
-        What::File(content) => Some((path.to_owned(), Some(content.clone()))),
+        What::File(content) => Some((path.to_owned(), Some(content.bytes().ok()?))),
         What::Notebook(content, Language::Python) => Some((format!("{path}.py"), Some(content.clone()))),
         What::Notebook(..) | What::Elsewhere(_) => None,
     };
@@ -160,7 +162,7 @@ fn bring_back(server: &Server, store: &str, was: &BTreeMap<String, String>, now_
             let made = store.uc.storage.folders(&folder, now, || ids.number());
             if made.is_ok() {
                 let id = store.ids.number();
-                store.uc.storage.put(&path, What::File(content), id, now);
+                store.uc.storage.put(&path, What::File(content.into()), id, now);
             }
         }
     });

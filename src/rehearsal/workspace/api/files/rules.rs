@@ -1,0 +1,62 @@
+//! Which paths there are, and which of them may be written.
+
+use crate::rehearsal::workspace::call::{Call, Refusal};
+use crate::rehearsal::workspace::store::Store;
+
+/// A path whose volume or model version exists.
+pub(crate) fn place(call: &Call) -> Result<String, Refusal> {
+    exists(call.store, &call.rest())
+}
+
+pub(crate) fn exists(store: &Store, path: &str) -> Result<String, Refusal> {
+    let path = path.trim_end_matches('/').to_owned();
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts.as_slice() {
+        ["", "Volumes", catalog, schema, volume, ..] => {
+            let name = format!("{catalog}.{schema}.{volume}");
+            match store.get("volumes", &name) {
+                Some(_) => Ok(path),
+                None => Err(Refusal::not_found(format!("Volume '{name}' does not exist."))),
+            }
+        }
+        ["", "Models", catalog, schema, model, version, ..] => {
+            let name = format!("{catalog}.{schema}.{model}");
+            match store.get("model_versions", &format!("{name}/{version}")) {
+                Some(_) => Ok(path),
+                None => Err(Refusal::not_found(format!("Model version '{name}/{version}' does not exist."))),
+            }
+        }
+        _ => {
+            let message = format!(
+                "Invalid path: {path}. Files are under /Volumes/<catalog>/<schema>/<volume> and \
+                 /Models/<catalog>/<schema>/<model>/<version>"
+            );
+            Err(Refusal::invalid(message))
+        }
+    }
+}
+
+/// The files of a model version are written until it is finalized, and never again.
+pub(crate) fn writable(store: &Store, path: &str) -> Result<(), Refusal> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let ["", "Models", catalog, schema, model, version, ..] = parts.as_slice() else { return Ok(()) };
+    let key = format!("{catalog}.{schema}.{model}/{version}");
+    let status = store.get("model_versions", &key).and_then(|v| v["status"].as_str()).unwrap_or_default();
+    if status == "PENDING_REGISTRATION" {
+        return Ok(());
+    }
+    Err(Refusal::new(400, "INVALID_STATE", format!("Model version '{key}' is {status}: its files cannot be changed")))
+}
+
+/// A volume's own folder, and a version's, exists as soon as it does.
+pub(crate) fn is_root(path: &str) -> bool {
+    path.split('/').count() == if path.starts_with("/Models/") { 6 } else { 5 }
+}
+
+pub(crate) fn is_folder(store: &Store, path: &str) -> bool {
+    is_root(path) || store.uc.storage.is_folder(path)
+}
+
+pub(crate) fn no_such(kind: &str, path: &str) -> Refusal {
+    Refusal::not_found(format!("The {kind} being accessed is not found: {path}"))
+}
