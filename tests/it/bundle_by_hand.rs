@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use mlops_deploy::rehearsal::workspace::{self, Config, Fault, FaultKind, Running};
+use mlops_deploy::rehearsal::front::{Fault, Rule};
+use mlops_deploy::rehearsal::workspace::{self, Config, Running};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -112,9 +113,9 @@ async fn a_held_lock_stops_the_deployment_and_names_its_holder() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_whose_creation_was_not_answered_is_found_and_not_made_twice() {
-    for kind in [FaultKind::LostReply, FaultKind::StatusAfter { status: 500, body: None }, FaultKind::MalformedBody] {
+    for fault in [Fault::LostReply, Fault::status_after(500), Fault::MalformedBody] {
         let hand = Hand::with(ONE_JOB).await;
-        hand.workspace.control().fault(Fault::on("POST", "/api/2.2/jobs/create", kind));
+        hand.workspace.control().fail(Rule::on("POST", "/api/2.2/jobs/create", fault));
         hand.done(&["deploy"]).await;
         assert_eq!(hand.jobs().await, 1);
         assert_eq!(hand.done(&["plan"]).await, "Plan: 0 to add, 0 to change, 0 to delete, 2 unchanged\n");
@@ -124,14 +125,14 @@ async fn a_job_whose_creation_was_not_answered_is_found_and_not_made_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_deployment_is_taken_up_from_its_log() {
     let hand = Hand::with(ONE_JOB).await;
-    let late = FaultKind::Delay { millis: 60_000 };
-    hand.workspace.control().fault(Fault::on("PUT", "/api/2.0/permissions/jobs/*", late));
+    let late = Fault::Delay { millis: 60_000 };
+    hand.workspace.control().fail(Rule::on("PUT", "/api/2.0/permissions/jobs/*", late));
     let mut child = hand.command(&["deploy"]).stderr(Stdio::null()).spawn().unwrap();
     while !mentions(&hand.log(), "resources.jobs.j") {
         tokio::task::yield_now().await;
     }
     child.kill().await.unwrap();
-    hand.workspace.control().clear_faults();
+    hand.workspace.control().faults().clear();
     hand.done(&["deploy", "--force-lock"]).await;
     assert_eq!(hand.jobs().await, 1);
     assert!(!hand.log().exists());

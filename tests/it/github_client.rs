@@ -146,9 +146,7 @@ async fn a_missing_permission_is_named() {
 
 #[tokio::test]
 async fn a_write_whose_reply_was_lost_is_not_sent_twice() {
-    for fault in
-        [Fault::LostReply, Fault::StatusAfter { status: 502 }, Fault::Reset, Fault::status(500), Fault::MalformedBody]
-    {
+    for fault in [Fault::LostReply, Fault::status_after(502), Fault::Reset, Fault::status(500), Fault::MalformedBody] {
         let scene = Scene::new();
         scene.github.fail(Rule::on("POST", "/repos/*/comments", fault.clone()));
         assert!(scene.client().create_comment(scene.number, "once").await.is_err(), "{fault:?}");

@@ -1,12 +1,11 @@
 //! Stories of the stages, as a runner and a reviewer would see them.
 
+use mlops_deploy::rehearsal::front::{Fault, Rule};
 use mlops_deploy::rehearsal::github::{Event, PullRequest};
-use mlops_deploy::rehearsal::workspace::{Control, Fault, FaultKind, Outcome};
+use mlops_deploy::rehearsal::workspace::{Control, Outcome};
 use serde_json::{Value, json};
 
-use crate::stage_world::{DEPLOYER, Left, StageWorld, difference, settled, table};
-
-const ROOT: &str = "/Users/6f1c0d52-2f0b-4c36-9a55-1b1f3d0a7e01/.bundle/tiny/dev";
+use crate::stage_world::{Left, ROOT, StageWorld, as_somebody, difference, settled, table};
 
 /// What was asked of the workspace that changes it.
 fn writes(control: &Control) -> Vec<String> {
@@ -18,14 +17,6 @@ fn writes(control: &Control) -> Vec<String> {
 fn asked_for_a_token(world: &StageWorld) -> bool {
     let exchanged = world.workspace().requests().iter().any(|r| r.path.contains("/oidc/v1/token"));
     exchanged || world.github.log().lines().iter().any(|line| line.contains("idtoken"))
-}
-
-async fn as_somebody(control: &Control, method: reqwest::Method, path: &str, body: Value) -> Value {
-    let request = reqwest::Client::new().request(method, format!("{}{path}", control.url()));
-    let token = control.token_for(DEPLOYER).unwrap();
-    let reply = request.bearer_auth(token).json(&body).send().await.unwrap();
-    assert!(reply.status().is_success(), "{path}: {}", reply.status());
-    reply.json().await.unwrap_or_default()
 }
 
 fn job_id(control: &Control) -> i64 {
@@ -195,11 +186,11 @@ async fn a_failing_first_deployment_leaves_nothing_behind() {
 #[tokio::test]
 async fn cancelled_by_a_signal_it_takes_back_what_it_made() {
     let world = StageWorld::new().await;
-    world.workspace().fault(Fault::on("POST", "/api/2.2/jobs/create", FaultKind::DelayAfter { millis: 500 }));
+    world.workspace().fail(Rule::on("POST", "/api/2.2/jobs/create", Fault::DelayAfter { millis: 500 }));
     let step = world.deploy();
     let child = step.spawn();
     let id = rustix::process::Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
-    world.workspace().delaying().await;
+    world.workspace().faults().delaying().await;
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     let left = step.left(child).await;
     refused(&left, 130, "cancelled");

@@ -72,7 +72,7 @@ async fn a_reset_request_was_not_applied_and_a_lost_reply_was() {
 async fn a_status_comes_before_or_after_the_work() {
     let world = counter();
     world.serving.faults().add(Rule::on("*", "/things", Fault::status(503)));
-    world.serving.faults().add(Rule::on("*", "/things", Fault::StatusAfter { status: 500 }));
+    world.serving.faults().add(Rule::on("*", "/things", Fault::status_after(500)));
     world.serving.faults().add(Rule::on("*", "/things", Fault::TooManyRequests { retry_after: 7 }));
     assert_eq!(world.make().await.unwrap().status(), 503);
     assert_eq!(world.made(), 0);

@@ -8,7 +8,8 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use mlops_deploy::rehearsal::workspace::{self, Config, Fault, FaultKind, Federation, Policy, Principal, Running};
+use mlops_deploy::rehearsal::front::{Fault, Rule};
+use mlops_deploy::rehearsal::workspace::{self, Config, Federation, Policy, Principal, Running};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -143,7 +144,7 @@ async fn a_token_lives_five_minutes_and_a_fault_ends_it_sooner() {
 
     let trust = Trust::between().await;
     let token = trust.token(DEPLOYER, SUBJECT).await;
-    trust.workspace.control().fault(Fault::on("GET", "*/Me", FaultKind::TokenExpired).nth(2));
+    trust.workspace.control().fail(Rule::on("GET", "*/Me", Fault::TokenExpired).skip(1));
     assert_eq!(trust.me(&token).await, 200);
     assert_eq!(trust.me(&token).await, 401);
     assert_eq!(trust.me(&token).await, 401);

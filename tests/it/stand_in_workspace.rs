@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use mlops_deploy::rehearsal::workspace::{self, Config, Fault, FaultKind, Leniency, Outcome, Running, Uploads};
+use mlops_deploy::rehearsal::front::{Fault, Rule};
+use mlops_deploy::rehearsal::workspace::{self, Config, Leniency, Outcome, Running, Uploads};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -156,8 +157,8 @@ async fn a_job_keeps_one_owner_and_its_inherited_entries() {
 async fn a_lost_reply_was_applied_and_a_reset_was_not() {
     let client = Client::strict().await;
     let create = |name: &str| client.request(Method::POST, "/api/2.2/jobs/create").json(&json!({"name": name}));
-    client.control().fault(Fault::on("POST", "/api/2.2/jobs/create", FaultKind::Reset));
-    client.control().fault(Fault::on("POST", "/api/2.2/jobs/create", FaultKind::LostReply).nth(2));
+    client.control().fail(Rule::on("POST", "/api/2.2/jobs/create", Fault::Reset));
+    client.control().fail(Rule::on("POST", "/api/2.2/jobs/create", Fault::LostReply));
     assert!(create("reset").send().await.is_err());
     assert!(create("lost").send().await.is_err());
     assert_eq!(create("fine").send().await.unwrap().status(), 200);
@@ -168,10 +169,10 @@ async fn a_lost_reply_was_applied_and_a_reset_was_not() {
 async fn statuses_before_and_after_differ_only_in_what_was_applied() {
     let client = Client::strict().await;
     let at = "/api/2.2/jobs/create";
-    client.control().fault(Fault::on("POST", at, FaultKind::Status { status: 500, body: None }));
-    client.control().fault(Fault::on("POST", at, FaultKind::StatusAfter { status: 500, body: None }).nth(2));
-    client.control().fault(Fault::on("POST", at, FaultKind::TooManyRequests { retry_after: 7 }).nth(3));
-    client.control().fault(Fault::on("POST", at, FaultKind::MalformedBody).nth(4));
+    client.control().fail(Rule::on("POST", at, Fault::status(500)));
+    client.control().fail(Rule::on("POST", at, Fault::status_after(500)));
+    client.control().fail(Rule::on("POST", at, Fault::TooManyRequests { retry_after: 7 }));
+    client.control().fail(Rule::on("POST", at, Fault::MalformedBody));
     let mut statuses = vec![];
     for name in ["before", "after", "limited"] {
         let reply = client.request(Method::POST, at).json(&json!({"name": name})).send().await.unwrap();

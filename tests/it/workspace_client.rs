@@ -154,7 +154,7 @@ async fn a_write_whose_reply_was_lost_is_not_sent_again() {
 #[tokio::test]
 async fn a_server_error_to_a_write_leaves_open_whether_it_was_applied() {
     let scene = Scene::new();
-    scene.break_with("POST", "/things", Fault::StatusAfter { status: 503 });
+    scene.break_with("POST", "/things", Fault::status_after(503));
     let error = scene.client().call(Request::post("/things", json!({}))).await.unwrap_err();
     assert!(error.may_have_been_applied() && error.status() == Some(503));
     assert_eq!(scene.made(), 1);

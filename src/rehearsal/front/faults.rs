@@ -1,14 +1,20 @@
-//! The ways an exchange can go wrong, and the rules that say which one does.
+//! The ways an exchange can go wrong, and the rules that say which one does: one vocabulary for
+//! both stand-ins.
 //!
-//! A rule counts: it lets `skip` matching requests pass and breaks the next `times`. Rules are
-//! data with the same names over HTTP (`POST /_rehearsal/faults`), because clients in other
-//! languages and processes need them too.
+//! A rule counts: it lets `skip` matching requests pass and breaks the next `times`. The first
+//! rule that is due breaks a request, and only that rule counts it as broken. Rules are data
+//! with the same names over HTTP, because clients in other languages and processes need them too.
+//!
+//! Before or after the request is applied is the whole point. An error status before means that
+//! nothing happened; after, or a lost reply, that it did, and a client that just sends it again
+//! makes two.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 /// One way an exchange goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,9 +29,15 @@ pub enum Fault {
         body: Option<Value>,
     },
     /// Applied, then answered with this status.
-    StatusAfter { status: u16 },
+    StatusAfter {
+        status: u16,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<Value>,
+    },
     /// Applied and answered, after this many milliseconds.
     Delay { millis: u64 },
+    /// Applied at once, answered after this many milliseconds.
+    DelayAfter { millis: u64 },
     /// The connection is reset; nothing was applied.
     Reset,
     /// Applied; the connection is reset in place of the reply.
@@ -34,6 +46,14 @@ pub enum Fault {
     MalformedBody,
     /// 429 with `retry-after` in seconds; nothing was applied.
     TooManyRequests { retry_after: u64 },
+    /// One byte of the file that is sent or answered is another.
+    FlipByte { at: u64 },
+    /// The file that is sent or answered ends there, as if it were whole.
+    CutBody { at: u64 },
+    /// Answered as if the file were stored; it is not.
+    Swallow,
+    /// The bearer token of the request ends before it is looked at.
+    TokenExpired,
     /// Never answered; nothing was applied.
     Hang,
 }
@@ -44,9 +64,16 @@ impl Fault {
         Fault::StatusBefore { status, headers: BTreeMap::new(), body: None }
     }
 
+    /// A plain status in place of the reply to what was applied.
+    pub fn status_after(status: u16) -> Self {
+        Fault::StatusAfter { status, body: None }
+    }
+
     /// Whether the request reaches the stand-in's state.
     pub fn applies(&self) -> bool {
-        matches!(self, Fault::StatusAfter { .. } | Fault::Delay { .. } | Fault::LostReply | Fault::MalformedBody)
+        let nothing =
+            matches!(self, Fault::StatusBefore { .. } | Fault::Reset | Fault::TooManyRequests { .. } | Fault::Hang);
+        !nothing && *self != Fault::Swallow
     }
 }
 
@@ -57,7 +84,7 @@ pub struct Rule {
     /// Any method when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The path without its query; `*` stands for any run of characters.
+    /// The path without its query, decoded; `*` stands for any run of characters, `/` too.
     pub path: String,
     /// So many matching requests pass first.
     #[serde(default)]
@@ -107,6 +134,7 @@ impl Rule {
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Mutex<Vec<Rule>>,
+    delaying: Notify,
 }
 
 impl Faults {
@@ -123,7 +151,17 @@ impl Faults {
         self.lock().iter().filter(|rule| rule.times != Some(0)).cloned().collect()
     }
 
-    pub(super) fn next(&self, method: &str, path: &str) -> Option<Fault> {
+    /// Waits until an answer is being delayed or withheld: the moment to kill who waits for it.
+    pub async fn delaying(&self) {
+        self.delaying.notified().await;
+    }
+
+    pub(super) fn delays(&self) {
+        self.delaying.notify_one();
+    }
+
+    /// The fault that this request meets.
+    pub(crate) fn next(&self, method: &str, path: &str) -> Option<Fault> {
         let mut rules = self.lock();
         for rule in rules.iter_mut().filter(|rule| rule.matches(method, path)) {
             if rule.skip > 0 {
@@ -183,7 +221,8 @@ mod tests {
     fn a_star_stands_for_any_run_of_characters() {
         assert!(glob("*", ""));
         assert!(glob("/a/*/c", "/a/b/b/c"));
+        assert!(glob("*/import-file/*/deploy.lock", "/api/2.0/workspace-files/import-file/Users/a/b/deploy.lock"));
         assert!(!glob("/a/*/c", "/a/b/d"));
-        assert!(!glob("/a", "/a/b"));
+        assert!(!glob("/api/2.2/jobs/get", "/api/2.2/jobs/get-output"));
     }
 }

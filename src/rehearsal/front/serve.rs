@@ -6,30 +6,24 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use axum::body::{Body, HttpBody, to_bytes};
-use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
-use axum::serve::IncomingStream;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::breaking::{Breakables, Breaking, Unanswered, Wire};
 use super::record::{Caller, Content, headers};
-use super::{Exchange, Fault, Faults, Log, Rule};
+use super::{Exchange, Faults, Log, Rule, decoded};
 
 const KEPT: u64 = 1024 * 1024;
 
@@ -80,7 +74,7 @@ impl Serving {
             runtime.block_on(async move {
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 tokio::select! {
-                    _ = axum::serve(Breaking(listener), app).into_future() => {}
+                    _ = axum::serve(Breakables(listener), app).into_future() => {}
                     _ = stopped => {}
                 }
             });
@@ -140,9 +134,9 @@ async fn pass(
     request: Request,
     next: Next,
 ) -> Response {
-    let (request, body) = keep_request(request).await;
+    let (mut request, body) = keep_request(request).await;
     let path = request.uri().path().to_owned();
-    let fault = front.faults.next(request.method().as_str(), &path);
+    let fault = front.faults.next(request.method().as_str(), &decoded(&path));
     let number = front.log.arrive(Exchange {
         number: 0,
         method: request.method().to_string(),
@@ -157,61 +151,14 @@ async fn pass(
         reply_headers: Default::default(),
         reply: Content::Empty,
     });
-    let Some(answer) = instead(fault.as_ref(), &wire).await else {
+    let words = |status: StatusCode| json!({"message": status.canonical_reason().unwrap_or("fault")});
+    let breaking = Breaking { faults: &front.faults, fault: fault.as_ref(), wire: &wire, brings_a_file: false, words };
+    let Some(answer) = breaking.instead(&mut request).await else {
         let response = next.run(request).await;
         front.log.applied(number);
-        return answered(&front, number, afterwards(fault.as_ref(), &wire, response).await).await;
+        return answered(&front, number, breaking.afterwards(response).await).await;
     };
     answered(&front, number, answer).await
-}
-
-/// What is answered in place of asking the stand-in.
-async fn instead(fault: Option<&Fault>, wire: &Wire) -> Option<Response> {
-    match fault? {
-        Fault::StatusBefore { status, headers, body } => {
-            let mut response = status_only(*status, body.clone());
-            for (name, value) in headers {
-                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                    response.headers_mut().insert(name, value);
-                }
-            }
-            Some(response)
-        }
-        Fault::TooManyRequests { retry_after } => {
-            let mut response = status_only(429, None);
-            response.headers_mut().insert("retry-after", HeaderValue::from(*retry_after));
-            Some(response)
-        }
-        Fault::Reset => Some(wire.reset()),
-        Fault::Hang => std::future::pending().await,
-        Fault::Delay { millis } => {
-            tokio::time::sleep(Duration::from_millis(*millis)).await;
-            None
-        }
-        Fault::StatusAfter { .. } | Fault::LostReply | Fault::MalformedBody => None,
-    }
-}
-
-/// What becomes of the stand-in's own answer.
-async fn afterwards(fault: Option<&Fault>, wire: &Wire, response: Response) -> Response {
-    match fault {
-        Some(Fault::StatusAfter { status }) => status_only(*status, None),
-        Some(Fault::LostReply) => wire.reset(),
-        Some(Fault::MalformedBody) => {
-            let (mut parts, body) = response.into_parts();
-            let bytes = to_bytes(body, KEPT as usize).await.unwrap_or_default();
-            parts.headers.remove(CONTENT_LENGTH);
-            let cut = if bytes.len() > 1 { bytes.slice(..bytes.len() / 2) } else { "{\"".into() };
-            Response::from_parts(parts, Body::from(cut))
-        }
-        _ => response,
-    }
-}
-
-fn status_only(status: u16, body: Option<Value>) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = body.unwrap_or_else(|| json!({"message": status.canonical_reason().unwrap_or("fault")}));
-    (status, Json(body)).into_response()
 }
 
 async fn answered(front: &Front, number: usize, response: Response) -> Response {
@@ -249,103 +196,5 @@ async fn keep_request(request: Request) -> (Request, Content) {
             (Request::from_parts(parts, Body::from(bytes)), content)
         }
         _ => (request, Content::Bytes(length)),
-    }
-}
-
-/// Marks a response that will not reach the client.
-#[derive(Clone)]
-struct Unanswered;
-
-/// The way to break the connection a request came by.
-#[derive(Clone)]
-struct Wire(Arc<AtomicBool>);
-
-impl Wire {
-    // The response is never written: the connection refuses it and goes down with a reset.
-    fn reset(&self) -> Response {
-        self.0.store(true, Ordering::SeqCst);
-        let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
-        response.extensions_mut().insert(Unanswered);
-        response
-    }
-}
-
-impl Connected<IncomingStream<'_, Breaking>> for Wire {
-    fn connect_info(stream: IncomingStream<'_, Breaking>) -> Self {
-        Wire(stream.io().broken.clone())
-    }
-}
-
-struct Breaking(TcpListener);
-
-impl axum::serve::Listener for Breaking {
-    type Io = Breakable;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Breakable, SocketAddr) {
-        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
-        // Small answers at once: without this each one waits for the client's delayed acknowledgement.
-        let _ = stream.set_nodelay(true);
-        (Breakable { stream, broken: Arc::default() }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
-/// A connection that can be made to fail under the server's feet.
-struct Breakable {
-    stream: TcpStream,
-    broken: Arc<AtomicBool>,
-}
-
-impl Breakable {
-    fn intact(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
-        Ok(Pin::new(&mut self.stream))
-    }
-}
-
-impl Drop for Breakable {
-    fn drop(&mut self) {
-        if self.broken.load(Ordering::SeqCst) {
-            // Zero linger turns the close into a reset.
-            let _ = self.stream.set_zero_linger();
-        }
-    }
-}
-
-impl AsyncRead for Breakable {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.intact()?.poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Breakable {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.intact()?.poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.intact()?.poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.intact()?.poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.intact()?.poll_shutdown(cx)
     }
 }

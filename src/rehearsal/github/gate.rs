@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, RawPathParams};
+use axum::extract::{OriginalUri, RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on, post};
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use super::api::{ENDPOINTS, Endpoint};
 use super::call::{Answer, Call, Refusal, Reply};
 use super::standin::World;
 use super::state::State;
-use crate::rehearsal::front::Caller;
+use crate::rehearsal::front::{Caller, TokenEnds};
 
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 const HOUR: i64 = 3600;
@@ -38,7 +39,7 @@ pub(super) fn routes(world: Arc<World>, prefix: &'static str) -> Router {
             router = router.route(&format!("{prefix}{place}{}", endpoint.path), on(filter, answer));
         }
     }
-    let (limits, person, viewer, nowhere) = (world.clone(), world.clone(), world.clone(), world);
+    let (limits, person, viewer, nowhere, ends) = (world.clone(), world.clone(), world.clone(), world.clone(), world);
     let graph = format!("{}/graphql", prefix.trim_end_matches("/v3"));
     router
         .route(&graph, post(async move |headers: HeaderMap, body: Bytes| graphql(&viewer, &headers, &body)))
@@ -46,6 +47,25 @@ pub(super) fn routes(world: Arc<World>, prefix: &'static str) -> Router {
         .route(&format!("{prefix}/user"), get(async move |headers: HeaderMap| user(&person, &headers)))
         .method_not_allowed_fallback(async || Refusal::not_found())
         .fallback(async move |uri: OriginalUri| unknown(&nowhere, uri.0.path()))
+        .layer(from_fn(move |request: Request, next: Next| {
+            if request.extensions().get::<TokenEnds>().is_some() {
+                end_token(&ends, request.headers());
+            }
+            next.run(request)
+        }))
+}
+
+/// The token is revoked before anybody looks at it.
+fn end_token(world: &World, headers: &HeaderMap) {
+    let mut state = world.lock();
+    if let Some(grant) = given_token(headers).and_then(|token| state.tokens.get_mut(token)) {
+        grant.live = false;
+    }
+}
+
+fn given_token(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    ["Bearer ", "bearer ", "token "].iter().find_map(|scheme| given.strip_prefix(scheme))
 }
 
 struct Asked {
@@ -127,11 +147,10 @@ fn authenticate(state: &State, headers: &HeaderMap) -> Result<Grant, Refusal> {
             format!("Unsupported 'Accept' header: '{accepted}'. Must accept 'application/json'."),
         ));
     }
-    let Some(given) = text(header::AUTHORIZATION) else {
+    if text(header::AUTHORIZATION).is_none() {
         return Err(Refusal::new(401, "Requires authentication"));
-    };
-    let token = ["Bearer ", "bearer ", "token "].iter().find_map(|scheme| given.strip_prefix(scheme));
-    let grant = token.and_then(|token| state.tokens.get(token)).filter(|grant| grant.live);
+    }
+    let grant = given_token(headers).and_then(|token| state.tokens.get(token)).filter(|grant| grant.live);
     grant.cloned().ok_or_else(|| Refusal::new(401, "Bad credentials"))
 }
 

@@ -1,14 +1,12 @@
-//! What a request brings: JSON in memory, files as they stream; and what a bad line makes of a file's bytes.
+//! What a request brings: JSON in memory, files as they stream.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, TryStreamExt};
+use axum::http::Method;
+use bytes::Bytes;
+use futures::StreamExt;
 
 use super::call::Refusal;
 use super::content::{Content, Spool};
-use super::faults::FaultKind;
 use super::links;
 
 /// A request's body: gigabytes are not kept in memory.
@@ -26,10 +24,10 @@ impl Arriving {
         }
     }
 
-    pub fn into_body(self, fault: Option<&FaultKind>) -> Body {
+    pub fn into_body(self) -> Body {
         match self {
             Arriving::Whole(bytes) => Body::from(bytes),
-            Arriving::Streamed(body) => damaged(body, fault),
+            Arriving::Streamed(body) => body,
         }
     }
 }
@@ -45,43 +43,4 @@ pub(crate) async fn spooled(body: Body) -> Result<Content, Refusal> {
         spool.write(&chunk).map_err(Refusal::disk)?;
     }
     Ok(spool.finish())
-}
-
-/// With one byte changed, or ending early without an error; as it is for every other fault.
-fn damaged(body: Body, fault: Option<&FaultKind>) -> Body {
-    let (flip, cut) = match fault {
-        Some(FaultKind::FlipByte { at }) => (Some(*at), u64::MAX),
-        Some(FaultKind::CutBody { at }) => (None, *at),
-        _ => return body,
-    };
-    let mut passed: u64 = 0;
-    let chunks = body.into_data_stream().map_ok(move |chunk| {
-        let from = passed;
-        passed += chunk.len() as u64;
-        let keep = usize::try_from(cut.saturating_sub(from)).unwrap_or(usize::MAX).min(chunk.len());
-        let mut chunk = BytesMut::from(&chunk[..keep]);
-        if let Some(byte) = flip.and_then(|at| chunk.get_mut(usize::try_from(at.checked_sub(from)?).ok()?)) {
-            *byte ^= 1;
-        }
-        chunk.freeze()
-    });
-    Body::from_stream(chunks)
-}
-
-/// The same for an answer. What says how long it is says so of what is left.
-pub(crate) fn damaged_reply(reply: Response, fault: &FaultKind) -> Response {
-    let (mut parts, body) = reply.into_parts();
-    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if let (FaultKind::CutBody { at }, Some(length)) = (fault, length) {
-        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length.min(*at)));
-    }
-    Response::from_parts(parts, damaged(body, Some(fault)))
-}
-
-/// Takes the file, says that it is stored, and does not store it.
-pub(crate) async fn swallowed(body: Body) -> Response {
-    match spooled(body).await {
-        Ok(_) => (StatusCode::OK, [(header::ETAG, "\"swallowed\"")]).into_response(),
-        Err(refusal) => refusal.into_response(),
-    }
 }

@@ -16,10 +16,10 @@ use super::api::files::objects;
 use super::config::Identity;
 use super::content::Content;
 use super::dump;
-use super::faults::Fault;
 use super::identity::{Issued, Principal};
 use super::serve::Server;
 use super::tasks::Outcome;
+use crate::rehearsal::front::{Faults, Rule};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -106,17 +106,12 @@ impl Control {
         self.server.log.lock().clear();
     }
 
-    pub fn fault(&self, fault: Fault) {
-        self.server.faults.arm(fault);
+    pub fn faults(&self) -> &Faults {
+        &self.server.faults
     }
 
-    pub fn clear_faults(&self) {
-        self.server.faults.clear();
-    }
-
-    /// Waits until an answer is being delayed: the moment to kill who waits for it.
-    pub async fn delaying(&self) {
-        self.server.faults.delaying.notified().await;
+    pub fn fail(&self, rule: Rule) {
+        self.server.faults.add(rule);
     }
 
     /// Moves the stand-in's clock; tokens expire by it.
@@ -190,8 +185,8 @@ pub(crate) fn admin() -> Router<Arc<Server>> {
     Router::new()
         .route("/__standin/requests", get(move |s| async move { Json(with(s).requests()) }))
         .route("/__standin/requests", delete(move |s| async move { with(s).forget_requests() }))
-        .route("/__standin/faults", post(move |s, Json(fault): Json<Fault>| async move { with(s).fault(fault) }))
-        .route("/__standin/faults", delete(move |s| async move { with(s).clear_faults() }))
+        .route("/__standin/faults", post(move |s, Json(rule): Json<Rule>| async move { with(s).fail(rule) }))
+        .route("/__standin/faults", delete(move |s| async move { with(s).faults().clear() }))
         .route("/__standin/dump", get(move |s| async move { Json(with(s).dump()) }))
         .route("/__standin/settled", get(move |s| async move { Json(with(s).settled()) }))
         .route(

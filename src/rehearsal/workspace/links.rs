@@ -5,7 +5,7 @@
 
 use aws_lc_rs::hmac;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use super::api::files::{objects, rules, uploads};
 use super::call::{Refusal, Reply};
-use super::connection::Switch;
 use super::content::Spool;
-use super::serve::{Server, decoded};
+use super::serve::Server;
+use crate::rehearsal::front::decoded;
 
 /// Where links lead to.
 pub(crate) const PREFIX: &str = "/standin-storage";
@@ -141,11 +141,7 @@ fn xml(status: StatusCode, code: &str, message: &str) -> Response {
 }
 
 /// A file or a part of one, as its link says.
-pub(crate) async fn follow(
-    State(server): State<Arc<Server>>,
-    ConnectInfo(_): ConnectInfo<Switch>,
-    request: Request,
-) -> Response {
+pub(crate) async fn follow(State(server): State<Arc<Server>>, request: Request) -> Response {
     let now = server.clock.now();
     let (head, body) = request.into_parts();
     let path = decoded(head.uri.path());

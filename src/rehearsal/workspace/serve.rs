@@ -3,33 +3,31 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{
     ConnectInfo, FromRequest, FromRequestParts, MatchedPath, Multipart, RawPathParams, Request, State,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-use super::arriving::{Arriving, brings_a_file, damaged_reply, spooled, swallowed};
+use super::arriving::{Arriving, brings_a_file, spooled};
 use super::call::{Answer, Call, Refusal};
 use super::checked;
 use super::clock::Clock;
 use super::config::{Config, Identity, Leniency};
-use super::connection::{CuttableListener, Switch};
 use super::content::Content;
 use super::control::{Control, Log};
-use super::faults::{FaultKind, Faults};
 use super::identity::{Issued, Principal, principal_of};
 use super::links::Links;
 use super::store::Store;
 use super::tasks::execute;
+use crate::rehearsal::front::{Breakables, Breaking, Faults, TokenEnds, Unanswered, Wire, decoded};
 
 /// The name of the only store of a federated workspace.
 const WORKSPACE: &str = "workspace";
@@ -103,8 +101,8 @@ pub async fn serve(config: Config) -> io::Result<Running> {
     }
     let app: Router =
         super::routes::all().layer(middleware::from_fn_with_state(server.clone(), through)).with_state(server.clone());
-    let app = app.into_make_service_with_connect_info::<Switch>();
-    let task = tokio::spawn(async move { axum::serve(CuttableListener(listener), app).await });
+    let app = app.into_make_service_with_connect_info::<Wire>();
+    let task = tokio::spawn(async move { axum::serve(Breakables(listener), app).await });
     Ok(Running { control: Control::new(server), server: task })
 }
 
@@ -197,7 +195,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Around every request: the log, the faults, the latency.
 async fn through(
     State(server): State<Arc<Server>>,
-    ConnectInfo(switch): ConnectInfo<Switch>,
+    ConnectInfo(wire): ConnectInfo<Wire>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -206,7 +204,8 @@ async fn through(
     }
     let (parts, body) = request.into_parts();
     let path = decoded(parts.uri.path());
-    let body = match brings_a_file(&parts.method, &path) {
+    let brings_a_file = brings_a_file(&parts.method, &path);
+    let body = match brings_a_file {
         true => Arriving::Streamed(body),
         false => match to_bytes(body, usize::MAX).await {
             Ok(whole) => Arriving::Whole(whole),
@@ -215,96 +214,44 @@ async fn through(
     };
     let seen = server.log.begin(&parts, &body.whole());
     tokio::time::sleep(server.config.latency).await;
-    let fault = server.faults.meet(&parts.method, &path);
+    let fault = server.faults.next(parts.method.as_str(), &path);
     let is_upload = ["/api/2.0/workspace", "/api/2.0/fs/"].iter().any(|p| path.starts_with(p));
     let may_inject = server.config.leniency == Leniency::Corpus && !is_upload;
     if fault.is_none() && may_inject && holds_injected_error(&body.whole()) {
         server.log.end(seen, 500, None);
         return Refusal::new(500, "INTERNAL_ERROR", "Injected error").into_response();
     }
-    match fault {
-        None => {}
-        Some(FaultKind::Status { status, ref body }) => return refuse(&server, seen, status, body.as_ref()),
-        Some(FaultKind::TooManyRequests { retry_after }) => {
-            let mut reply = refuse(&server, seen, 429, None);
-            reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
-            return reply;
-        }
-        Some(FaultKind::Reset) => {
-            switch.cut();
-            return refuse(&server, seen, 0, None);
-        }
-        Some(FaultKind::Delay { millis }) => delay(&server, millis).await,
-        Some(FaultKind::TokenExpired) => server.expire(&parts.headers),
-        Some(FaultKind::Swallow) => {
-            server.log.end(seen, 200, None);
-            return swallowed(body.into_body(None)).await;
-        }
-        Some(
-            FaultKind::FlipByte { .. }
-            | FaultKind::CutBody { .. }
-            | FaultKind::StatusAfter { .. }
-            | FaultKind::DelayAfter { .. }
-            | FaultKind::LostReply
-            | FaultKind::MalformedBody,
-        ) => {}
+    let breaking = Breaking { faults: &server.faults, fault: fault.as_ref(), wire: &wire, brings_a_file, words };
+    let mut request = Request::from_parts(parts, body.into_body());
+    if let Some(answer) = breaking.instead(&mut request).await {
+        // A status of 0 stands in the log for a connection that was cut.
+        let unanswered = answer.extensions().get::<Unanswered>().is_some();
+        server.log.end(seen, if unanswered { 0 } else { answer.status().as_u16() }, None);
+        return answer;
     }
-    let brought = matches!(body, Arriving::Streamed(_));
-    let reply = next.run(Request::from_parts(parts, body.into_body(fault.as_ref()))).await;
+    if request.extensions().get::<TokenEnds>().is_some() {
+        server.expire(request.headers());
+    }
+    let reply = next.run(request).await;
     let who = reply.extensions().get::<Who>().map(|w| w.0.clone());
     server.log.end(seen, reply.status().as_u16(), who);
-    match fault {
-        Some(FaultKind::StatusAfter { status, ref body }) => refuse(&server, seen, status, body.as_ref()),
-        Some(FaultKind::LostReply) => {
-            switch.cut();
-            reply
-        }
-        Some(FaultKind::DelayAfter { millis }) => {
-            delay(&server, millis).await;
-            reply
-        }
-        Some(FaultKind::MalformedBody) => halved(reply).await,
-        // What a request brought is damaged already.
-        Some(ref kind @ (FaultKind::FlipByte { .. } | FaultKind::CutBody { .. })) if !brought => {
-            damaged_reply(reply, kind)
-        }
-        _ => reply,
-    }
+    breaking.afterwards(reply).await
 }
 
-async fn delay(server: &Server, millis: u64) {
-    server.faults.delaying.notify_one();
-    tokio::time::sleep(Duration::from_millis(millis)).await;
+/// How a workspace words a failure that is not the request's fault.
+fn words(status: StatusCode) -> Value {
+    let (code, message) = match status.as_u16() {
+        429 => ("REQUEST_LIMIT_EXCEEDED", "Too many requests"),
+        503 => ("TEMPORARILY_UNAVAILABLE", "The service is temporarily unavailable"),
+        _ => ("INTERNAL_ERROR", "An internal error occurred"),
+    };
+    json!({"error_code": code, "message": message})
 }
 
 /// The corpus makes a request fail by this word in its body.
 fn holds_injected_error(body: &[u8]) -> bool {
     const WORD: &[u8] = b"INJECT_ERROR";
     body.windows(WORD.len()).any(|w| w == WORD)
-}
-
-/// A status of 0 stands in the log for a connection that was cut.
-fn refuse(server: &Server, seen: usize, status: u16, body: Option<&Value>) -> Response {
-    server.log.end(seen, status, None);
-    let text = match status {
-        429 => ("REQUEST_LIMIT_EXCEEDED", "Too many requests"),
-        503 => ("TEMPORARILY_UNAVAILABLE", "The service is temporarily unavailable"),
-        _ => ("INTERNAL_ERROR", "An internal error occurred"),
-    };
-    let mut reply = Refusal::new(if status == 0 { 500 } else { status }, text.0, text.1).into_response();
-    if let Some(body) = body {
-        *reply.body_mut() = Body::from(body.to_string());
-    }
-    reply
-}
-
-/// Half of the body, well-formed as HTTP: what a broken middle box makes of JSON.
-async fn halved(reply: Response) -> Response {
-    let (mut parts, body) = reply.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    let half = if body.len() > 1 { body.slice(..body.len() / 2) } else { Bytes::from_static(b"{") };
-    Response::from_parts(parts, Body::from(half))
 }
 
 /// Left on an answer for the log.
@@ -441,26 +388,6 @@ fn json_body(incoming: &Incoming) -> Result<Map<String, Value>, Refusal> {
 fn shape(route: &str) -> String {
     let part = |p: &str| if p.starts_with('{') { "{}".to_owned() } else { p.to_owned() };
     route.split('/').map(part).collect::<Vec<_>>().join("/")
-}
-
-pub(crate) fn decoded(path: &str) -> String {
-    let mut out = Vec::with_capacity(path.len());
-    let bytes = path.as_bytes();
-    let mut i = 0;
-    while i < bytes.len() {
-        let hex = (bytes[i] == b'%').then(|| path.get(i + 1..i + 3)).flatten();
-        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                i += 3;
-            }
-            None => {
-                out.push(bytes[i]);
-                i += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Undocumented here, or a method that the route does not have: said plainly, so that a client does not read it as "gone".

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use mlops_deploy::rehearsal::front::{Fault, Rule};
 use mlops_deploy::rehearsal::github::{Conclusion, Config, Event, GitHub, JobSpec, Runner, RunningJob};
-use mlops_deploy::rehearsal::workspace::{self, Control, Fault, FaultKind, Federation, Policy, Principal, Running};
+use mlops_deploy::rehearsal::workspace::{self, Control, Federation, Policy, Principal, Running};
 
 use self::runner::{SETTLE, builds_wheels, image, is_left, start};
 
@@ -185,7 +186,7 @@ async fn a_deployment_signs_in_deploys_smokes_and_leaves_the_checkout_alone() {
 async fn a_cancelled_deployment_ends_within_its_grace_and_its_post_step_clears_up() {
     let Some(image) = image() else { return };
     let mut scene = Scene::small().await;
-    scene.control().fault(Fault::on("POST", "/api/2.2/jobs/create", FaultKind::Delay { millis: 3000 }));
+    scene.control().fail(Rule::on("POST", "/api/2.2/jobs/create", Fault::Delay { millis: 3000 }));
     let mut step = scene.start(image, None);
     let name = step.name.clone();
     let asked = |seen: &workspace::Seen| seen.path == "/api/2.2/jobs/create";

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 pub const DEPLOYER: &str = "6f1c0d52-2f0b-4c36-9a55-1b1f3d0a7e01";
 pub const READER: &str = "0b2e5a91-7c64-4f0d-bd7e-92a1c3f4e504";
+/// Where the bundle is deployed, as the workspace lists it.
+pub const ROOT: &str = "/Users/6f1c0d52-2f0b-4c36-9a55-1b1f3d0a7e01/.bundle/tiny/dev";
 pub const REPOSITORY: &str = "acme/tiny";
 
 /// A stage that does not end is a failed test.
@@ -244,6 +246,15 @@ pub fn table(control: &Control, kind: &str) -> BTreeMap<String, Value> {
     let stores = dump.as_object().unwrap().values();
     let tables = stores.filter_map(|store| store["tables"][kind].as_object());
     tables.flatten().map(|(id, doc)| (id.clone(), doc.clone())).collect()
+}
+
+/// A person at work in the workspace.
+pub async fn as_somebody(control: &Control, method: reqwest::Method, path: &str, body: Value) -> Value {
+    let request = reqwest::Client::new().request(method, format!("{}{path}", control.url()));
+    let token = control.token_for(DEPLOYER).unwrap();
+    let reply = request.bearer_auth(token).json(&body).send().await.unwrap();
+    assert!(reply.status().is_success(), "{path}: {}", reply.status());
+    reply.json().await.unwrap_or_default()
 }
 
 /// What a deployment leaves, without its own record of how that came about.

@@ -28,6 +28,17 @@ async fn credentials_are_demanded_and_permissions_obeyed() {
 }
 
 #[tokio::test]
+async fn a_token_can_be_revoked_in_the_middle_of_a_job() {
+    let story = Story::new();
+    let job = story.job();
+    let api = story.api(job.token());
+    story.github.fail(Rule::on("GET", "*/comments", Fault::TokenExpired).skip(1));
+    let path = format!("/issues/{}/comments", story.number);
+    let statuses = [api.get(&path).await.0, api.get(&path).await.0, api.get(&path).await.0];
+    assert_eq!(statuses, [200, 401, 401]);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_not_found_and_what_is_not_known_says_so() {
     let story = Story::new();
     let job = story.job();
