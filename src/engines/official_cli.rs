@@ -255,6 +255,10 @@ impl Change<World> for Deploy {
         )
     }
 
+    fn told(&self) -> &'static [&'static str] {
+        &["target"]
+    }
+
     async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
         Ok(Receipt(json!({"target": self.target})))
     }

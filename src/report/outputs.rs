@@ -26,7 +26,10 @@ pub const OUTPUTS: &[Described] = &[
     Described { name: "plan-digest", description: "SHA-256 of the normalised plan: equal when the same would be done" },
     Described { name: "plan-file", description: "path of the plan as JSON, without values that may be secret" },
     Described { name: "summary-file", description: "path of the job summary as Markdown" },
-    Described { name: "journal-file", description: "path of the journal, one JSON object a line" },
+    Described {
+        name: "journal-file",
+        description: "path of the journal, one JSON object a line, without values that may be secret",
+    },
     Described { name: "run-url", description: "page of this attempt of the run" },
     Described { name: "deployment-id", description: "id of the GitHub deployment whose status was kept" },
 ];

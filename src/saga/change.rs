@@ -27,12 +27,12 @@ impl Spec {
     }
 }
 
-/// What was there before: enough to take the change back.
+/// What was there before: enough to take the change back. An object, see `Change::told`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Receipt(pub Value);
 
-/// What the change made: ids, versions, digests. Later changes read it.
+/// What the change made: ids, versions, digests. Later changes read it. An object, see `Change::told`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Outcome(pub Value);
@@ -140,6 +140,12 @@ pub trait Change<W: Sync + ?Sized>: Send + Sync {
 
     fn nature(&self) -> Nature {
         Nature::Reversible
+    }
+
+    /// The fields of its receipts and outcomes that whoever gets the journal may read. All
+    /// others are kept apart: a forgotten name hides too much, never too little.
+    fn told(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Reads what is there. The receipt is journaled before `act` is called.

@@ -55,6 +55,10 @@ impl<W: Sync + ?Sized> Change<W> for Faulty<W> {
         self.inner.nature()
     }
 
+    fn told(&self) -> &'static [&'static str] {
+        self.inner.told()
+    }
+
     async fn observe(&self, world: &W, done: &Outcomes) -> Result<Receipt, StepError> {
         if self.strikes(Point::Observe) {
             return Err(self.fault().into());
@@ -100,6 +104,10 @@ impl<W: Sync + ?Sized> Change<W> for Twice<W> {
 
     fn nature(&self) -> Nature {
         self.0.nature()
+    }
+
+    fn told(&self) -> &'static [&'static str] {
+        self.0.told()
     }
 
     async fn observe(&self, world: &W, done: &Outcomes) -> Result<Receipt, StepError> {

@@ -240,7 +240,7 @@ async fn attempt<W: Sync + ?Sized>(change: &dyn Change<W>, world: &W, journal: &
         }
         Err(Ended::Journal(error)) => return Attempted { begun, ended: None, unwritten: Some(error) },
     };
-    let unwritten = journal.record(event).await.err();
+    let unwritten = journal.record_telling(event, change.told()).await.err();
     Attempted { begun, ended: Some(ended), unwritten }
 }
 
@@ -253,7 +253,7 @@ async fn begin_and_act<W: Sync + ?Sized>(
 ) -> Result<Outcome, Ended> {
     let receipt = change.observe(world, done).await.map_err(Ended::Step)?;
     let event = Event::Receipt { change: change.spec(), receipt: receipt.clone() };
-    journal.record(event).await.map_err(Ended::Journal)?;
+    journal.record_telling(event, change.told()).await.map_err(Ended::Journal)?;
     *begun = Some(Begun { spec: change.spec(), receipt: receipt.clone(), outcome: None });
     // A lost reply is looked for before anything is sent again: nothing is made twice.
     const TRIES: usize = 3;

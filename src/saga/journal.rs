@@ -3,6 +3,9 @@
 //! Comment, summary, outputs, deployment status and evidence are folds of it. A line is on
 //! disk before the change that it announces is made; a torn last line (the process was
 //! killed while writing) is dropped on reading, anything else unreadable is an error.
+//!
+//! It leaves the machine. What only undoing needs is named in it and lies apart (`kept`);
+//! beside the deployment, where the same values lie anyway, it is whole.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -13,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change::{Outcome, Receipt, Spec};
+use super::kept;
 use crate::domain::{Failure, Reason, RunOutcome};
 
 pub const VERSION: u32 = 1;
@@ -97,10 +101,20 @@ pub struct Entry {
     pub event: Event,
 }
 
+/// An entry, in the two ways in which it is written.
+pub struct Line {
+    /// For whoever gets the journal.
+    pub told: String,
+    /// What `told` names and does not hold. It must be on disk before `told` is.
+    pub kept: Option<String>,
+    /// Both in one, for a place that is as confidential as what is deployed.
+    pub whole: String,
+}
+
 /// Where lines go. The first sink is the local file; others mirror it.
 #[async_trait]
 pub trait Sink: Send + Sync {
-    async fn append(&self, line: &str) -> Result<(), std::io::Error>;
+    async fn append(&self, line: &Line) -> Result<(), std::io::Error>;
 
     /// Called where a killed process must not cost anything: before a phase's first write.
     async fn flush(&self) -> Result<(), std::io::Error> {
@@ -111,7 +125,15 @@ pub trait Sink: Send + Sync {
 #[derive(Debug)]
 pub enum JournalError {
     Write(std::io::Error),
-    Line { number: usize, source: serde_json::Error },
+    Line {
+        number: usize,
+        source: serde_json::Error,
+    },
+    /// A line names values that are not where they were kept.
+    Missing {
+        number: usize,
+        name: String,
+    },
     Version(u32),
 }
 
@@ -120,6 +142,9 @@ impl fmt::Display for JournalError {
         match self {
             JournalError::Write(_) => write!(f, "write the journal"),
             JournalError::Line { number, .. } => write!(f, "read line {number} of the journal"),
+            JournalError::Missing { number, name } => {
+                write!(f, "read line {number} of the journal: what it keeps apart as {name} is gone")
+            }
             JournalError::Version(v) => write!(f, "read a journal of version {v}; this program knows {VERSION}"),
         }
     }
@@ -130,7 +155,7 @@ impl std::error::Error for JournalError {
         match self {
             JournalError::Write(e) => Some(e),
             JournalError::Line { source, .. } => Some(source),
-            JournalError::Version(_) => None,
+            JournalError::Missing { .. } | JournalError::Version(_) => None,
         }
     }
 }
@@ -144,11 +169,13 @@ impl From<JournalError> for Failure {
 
 type Now = Box<dyn Fn() -> String + Send + Sync>;
 type Listener = Box<dyn Fn(&Entry) + Send + Sync>;
+type Redact = Box<dyn Fn(&str) -> String + Send + Sync>;
 
 pub struct Journal {
     now: Now,
     sinks: Vec<Box<dyn Sink>>,
     listener: Option<Listener>,
+    redact: Option<Redact>,
     entries: Mutex<Vec<Entry>>,
     writing: tokio::sync::Mutex<()>,
 }
@@ -160,6 +187,7 @@ impl Journal {
             now: Box::new(now),
             sinks,
             listener: None,
+            redact: None,
             entries: Mutex::new(Vec::new()),
             writing: tokio::sync::Mutex::new(()),
         }
@@ -177,11 +205,23 @@ impl Journal {
         self
     }
 
+    /// Takes secrets out of every text that is told: whoever writes a report of the journal
+    /// need not ask again.
+    pub fn redacted_by(mut self, redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        self.redact = Some(Box::new(redact));
+        self
+    }
+
+    pub async fn record(&self, event: Event) -> Result<(), JournalError> {
+        self.record_telling(event, &[]).await
+    }
+
+    /// `told` names the fields of a receipt or an outcome that may leave the machine.
+    ///
     /// An entry that could not be written is remembered all the same: the run that is about
     /// to fail for it must still know what to take back.
-    pub async fn record(&self, event: Event) -> Result<(), JournalError> {
-        let entry = Entry { v: VERSION, at: (self.now)(), event };
-        let line = serde_json::to_string(&entry).expect("an entry holds only JSON");
+    pub async fn record_telling(&self, event: Event, told: &[&str]) -> Result<(), JournalError> {
+        let (entry, line) = self.line(Entry { v: VERSION, at: (self.now)(), event }, told);
         let turn = self.writing.lock().await;
         self.entries.lock().expect("no panic while the list is held").push(entry.clone());
         for sink in &self.sinks {
@@ -192,6 +232,20 @@ impl Journal {
             listener(&entry);
         }
         Ok(())
+    }
+
+    /// The entry without secrets, and as it is written.
+    fn line(&self, entry: Entry, told: &[&str]) -> (Entry, Line) {
+        let mut value = serde_json::to_value(&entry).expect("an entry holds only JSON");
+        let kept = kept::set_apart(&mut value, told);
+        if let Some(redact) = &self.redact {
+            redacted(&mut value, redact);
+        }
+        let told = value.to_string();
+        let apart = kept.as_deref().map(kept::lines).unwrap_or_default();
+        kept::put_back(&mut value, &apart).expect("it was set apart just now");
+        let whole = value.to_string();
+        (serde_json::from_value(value).unwrap_or(entry), Line { told, kept, whole })
     }
 
     pub async fn flush(&self) -> Result<(), JournalError> {
@@ -206,17 +260,38 @@ impl Journal {
     }
 }
 
-/// Reads a journal back. The last line may be torn.
+fn redacted(value: &mut Value, redact: &Redact) {
+    match value {
+        Value::String(text) => *text = redact(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| redacted(item, redact)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| redacted(field, redact)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Reads a whole journal back. The last line may be torn.
 pub fn read(text: &str) -> Result<Vec<Entry>, JournalError> {
+    read_with(text, "")
+}
+
+/// Reads a journal back with the lines that were kept apart.
+pub fn read_with(text: &str, kept: &str) -> Result<Vec<Entry>, JournalError> {
+    let kept = kept::lines(kept);
     let whole = text.ends_with('\n');
     let lines: Vec<&str> = text.lines().collect();
     let mut entries = Vec::with_capacity(lines.len());
     for (i, line) in lines.iter().enumerate() {
-        match serde_json::from_str::<Entry>(line) {
+        let number = i + 1;
+        let mut value = match serde_json::from_str::<Value>(line) {
+            Ok(value) => value,
+            Err(_) if number == lines.len() && !whole => break,
+            Err(source) => return Err(JournalError::Line { number, source }),
+        };
+        kept::put_back(&mut value, &kept).map_err(|name| JournalError::Missing { number, name })?;
+        match serde_json::from_value::<Entry>(value) {
             Ok(entry) if entry.v > VERSION => return Err(JournalError::Version(entry.v)),
             Ok(entry) => entries.push(entry),
-            Err(_) if i + 1 == lines.len() && !whole => break,
-            Err(source) => return Err(JournalError::Line { number: i + 1, source }),
+            Err(source) => return Err(JournalError::Line { number, source }),
         }
     }
     Ok(entries)

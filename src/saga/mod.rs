@@ -9,12 +9,13 @@ pub mod decorators;
 pub mod execute;
 pub mod graph;
 pub mod journal;
+mod kept;
 pub mod resume;
 pub mod unwind;
 
 pub use change::{Change, Found, Kept, Nature, Outcome, Outcomes, Receipt, Spec, StepError, StepErrorKind, Undone};
 pub use execute::{Ending, Execution, OnFailure, Options, Stop, execute};
 pub use graph::Graph;
-pub use journal::{Entry, Event, Journal, JournalError, Sink};
+pub use journal::{Entry, Event, Journal, JournalError, Line, Sink};
 pub use resume::{Begun, Registry, Unfinished};
 pub use unwind::{Unwound, unwind};

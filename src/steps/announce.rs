@@ -31,6 +31,10 @@ impl Change<World> for Announce {
         Nature::Append("a deployment gets its last status when the run ends")
     }
 
+    fn told(&self) -> &'static [&'static str] {
+        &["sha", "id", "of_the_job", "why"]
+    }
+
     async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
         Ok(Receipt(json!({"sha": self.0.sha})))
     }

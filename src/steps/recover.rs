@@ -92,6 +92,10 @@ impl Change<World> for Recover {
         Nature::Append("what an earlier run left behind is not put back")
     }
 
+    fn told(&self) -> &'static [&'static str] {
+        &["changes", "taken-back", "adopted"]
+    }
+
     async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
         Ok(Receipt(json!({"changes": self.unfinished.begun.len()})))
     }

@@ -223,7 +223,7 @@ struct Full;
 
 #[async_trait]
 impl Sink for Full {
-    async fn append(&self, _: &str) -> Result<(), std::io::Error> {
+    async fn append(&self, _: &Line) -> Result<(), std::io::Error> {
         Err(std::io::Error::from(std::io::ErrorKind::StorageFull))
     }
 }

@@ -11,8 +11,7 @@ use super::{Ended, Reached, Run, account, conclude, connect, engine, occasion, p
 use crate::app::Desk;
 use crate::domain::{Failure, Reason, Stage};
 use crate::inputs::parse::Inputs;
-use crate::ports::Files;
-use crate::saga::{Entry, Event, Unfinished, journal, unwind};
+use crate::saga::{Event, Unfinished, unwind};
 use crate::stages::deploy_dev::HELD;
 use crate::stages::phase::Performed;
 use crate::steps::bundle::mirror::Mirror;
@@ -20,7 +19,8 @@ use crate::steps::bundle::mirror::Mirror;
 pub async fn settle() -> Result<ExitCode, Failure> {
     let desk = Desk::lay()?;
     let Some(path) = desk.var("STATE_journal").map(PathBuf::from) else { return Ok(ExitCode::SUCCESS) };
-    let entries = read(&desk, &path).await?;
+    let folder = path.parent().map_or_else(|| connect::scratch(&desk), Path::to_path_buf);
+    let entries = account::read(&desk, &folder).await?;
     let ended = entries.iter().any(|entry| matches!(entry.event, Event::RunFinished { .. }));
     if ended || entries.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -31,7 +31,6 @@ pub async fn settle() -> Result<ExitCode, Failure> {
         raw.stage = Some(stage.name().to_owned());
     }
     let inputs = Inputs::parse(raw, &surroundings(&desk))?;
-    let folder = path.parent().map_or_else(|| connect::scratch(&desk), Path::to_path_buf);
     let mirror = Mirror::default();
     let journal = account::open(&desk, &folder, mirror.clone(), entries.clone());
     let github = connect::github(&desk, &inputs, &occasion)?;
@@ -47,12 +46,6 @@ pub async fn settle() -> Result<ExitCode, Failure> {
 
 fn killed() -> Failure {
     Failure::new(Reason::Cancelled, "come to an end: the stage was killed before its last word")
-}
-
-async fn read(desk: &Desk, path: &Path) -> Result<Vec<Entry>, Failure> {
-    let bytes = desk.files.read(path).await;
-    let bytes = bytes.map_err(|e| Failure::new(Reason::DiskError, format!("read {}", path.display())).because(e))?;
-    Ok(journal::read(&String::from_utf8_lossy(&bytes.unwrap_or_default()))?)
 }
 
 async fn take_back(run: &Run<'_>, unfinished: Unfinished) -> Result<Ended, Failure> {

@@ -1,7 +1,8 @@
 //! A copy of the journal beside the deployment, so that a killed runner costs nothing.
 //!
 //! Written whole at the points where losing it would hurt: before a phase's first write,
-//! behind the point of no return, and at the end. Receipts between those points are on the
+//! behind the point of no return, and at the end; with what the journal itself keeps apart,
+//! since the state beside it holds the same values. Receipts between those points are on the
 //! runner's disk alone; what such a change did is found out by looking (`Change::find`).
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use super::workspace_files::WorkspaceFiles;
 use crate::domain::Failure;
 use crate::saga::journal::{self, Entry};
-use crate::saga::{JournalError, Sink};
+use crate::saga::{JournalError, Line, Sink};
 
 pub fn mirror_path(root_path: &str) -> String {
     format!("{root_path}/.mlops-deploy/journal.jsonl")
@@ -44,9 +45,9 @@ impl Mirror {
 
 #[async_trait]
 impl Sink for Mirror {
-    async fn append(&self, line: &str) -> Result<(), std::io::Error> {
+    async fn append(&self, line: &Line) -> Result<(), std::io::Error> {
         let mut lines = self.lines.lock().expect("no panic while the text is held");
-        lines.push_str(line);
+        lines.push_str(&line.whole);
         lines.push('\n');
         Ok(())
     }

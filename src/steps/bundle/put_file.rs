@@ -105,6 +105,10 @@ impl Change<World> for PutFile {
         format!("upload {}", self.address.sent)
     }
 
+    fn told(&self) -> &'static [&'static str] {
+        &["was", "sha256"]
+    }
+
     async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
         if self.before == Before::Absent {
             return Ok(Receipt(json!({"was": null})));
@@ -174,6 +178,10 @@ impl Change<World> for DeleteFile {
 
     fn title(&self) -> String {
         format!("delete {}", self.address.lies)
+    }
+
+    fn told(&self) -> &'static [&'static str] {
+        &["was", "sha256"]
     }
 
     async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {

@@ -64,6 +64,10 @@ impl Change<World> for PutLate {
         format!("write {}", self.path)
     }
 
+    fn told(&self) -> &'static [&'static str] {
+        &["was", "sha256"]
+    }
+
     async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
         let copy = saved(&self.undo_folder, &self.path);
         Ok(Receipt(json!({"was": save(&self.files, &self.path, &copy).await?})))

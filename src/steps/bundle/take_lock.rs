@@ -148,6 +148,10 @@ impl Change<World> for TakeLock {
         "take the deployment lock".to_owned()
     }
 
+    fn told(&self) -> &'static [&'static str] {
+        &["id"]
+    }
+
     async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
         Ok(Receipt(json!({"id": uuid::Uuid::new_v4().to_string()})))
     }
