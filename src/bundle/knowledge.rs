@@ -3,13 +3,49 @@
 //!
 //! A field that the tables do not know is not printed.
 
+use serde_json::Value;
+
 use super::fields::{self, Type};
 use super::kinds::{self, Kind};
+use crate::domain::Hushed;
 use crate::domain::plan::{Knowledge, Loss};
 
 /// `deployed` says whether the state before the plan knows a node.
 pub fn knowledge<'k>(deployed: &'k dyn Fn(&str) -> bool) -> Knowledge<'k> {
     Knowledge { printable: &printable, lost: &lost, title: &title, deployed }
+}
+
+/// The values of a node that may not be printed, for what others say of it. Values that are
+/// printed elsewhere in it stay readable: they are names such as the catalog's.
+pub fn hushed(kind: &str, values: &[&Value]) -> Hushed {
+    let mut texts = Texts::default();
+    values.iter().for_each(|value| texts.gather(kind, "", value));
+    Hushed::new(texts.hidden, &texts.shown)
+}
+
+#[derive(Default)]
+struct Texts {
+    shown: Vec<String>,
+    hidden: Vec<String>,
+}
+
+impl Texts {
+    fn gather(&mut self, kind: &str, path: &str, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, inner) in fields {
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    self.gather(kind, &path, inner);
+                }
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(i, inner)| self.gather(kind, &format!("{path}[{i}]"), inner));
+            }
+            Value::String(text) if printable(kind, path) => self.shown.push(text.clone()),
+            Value::String(text) => self.hidden.push(text.clone()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
 }
 
 /// `path` as plans write it: `tasks[task_key='main'].run_if`, `tags['team']`.
@@ -118,6 +154,20 @@ mod tests {
         }
         assert!(printable("permissions", "[group_name='users'].level"));
         assert!(!printable("no-such-kind", "name"));
+    }
+
+    #[test]
+    fn what_others_say_of_a_node_holds_none_of_its_hidden_values() {
+        let job = serde_json::json!({
+            "name": "train", "description": "words of ours",
+            "tasks": [{"task_key": "main", "notebook_task": {"base_parameters": {"q": "hidden parameter"}}}],
+            "tags": {"team": "train"},
+        });
+        let hushed = hushed("jobs", &[&job]);
+        assert_eq!(
+            hushed.out_of("job train, task main: bad `words of ours` or `hidden parameter`"),
+            "job train, task main: bad `…` or `…`"
+        );
     }
 
     #[test]

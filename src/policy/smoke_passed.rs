@@ -13,7 +13,7 @@ pub struct RunEnd {
     pub result_state: String,
     pub message: String,
     pub url: String,
-    /// Tasks that did not succeed: key, state and the first line of their error.
+    /// Tasks that did not succeed: key, state and how their error begins.
     pub failed_tasks: Vec<(String, String, String)>,
 }
 
@@ -30,7 +30,7 @@ pub fn verdict(end: &RunEnd) -> Verdict {
     for (task, state, error) in &end.failed_tasks {
         message.push_str(&format!("\n  task `{task}` {state}"));
         if !error.is_empty() {
-            message.push_str(&format!(": {error}"));
+            message.push_str(&format!(": {}", error.replace('\n', "\n    ")));
         }
     }
     let failure = Failure::new(Reason::SmokeFailed, message).hint(format!("look at the run: {}", end.url));

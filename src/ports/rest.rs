@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::domain::{Failure, Reason};
+use crate::domain::{Failure, Hushed, Reason};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -178,6 +178,16 @@ impl RestError {
                 _ if self.is_not_found() => Reason::NotFound,
                 _ => Reason::WorkspaceError,
             },
+        }
+    }
+
+    /// Without the values that are not printed: answers repeat what was sent.
+    pub fn without(self, hushed: &Hushed) -> Self {
+        match self {
+            RestError::Status { status, error_code, message, details } => {
+                RestError::Status { status, error_code, message: hushed.out_of(&message), details }
+            }
+            other => other,
         }
     }
 

@@ -12,6 +12,7 @@ use super::assignment::Assignment;
 use super::look::{self, Look};
 use super::phase::{Context, Decision, Phase};
 use super::promises;
+use crate::bundle::knowledge::hushed;
 use crate::domain::{Failure, Reason};
 use crate::policy::smoke_passed::{self, RunEnd};
 use crate::policy::{Verdict, as_promised};
@@ -154,6 +155,8 @@ impl Phase for Verify {
         let promises = promises::promises(&plan.config, &plan.document, &plan.deployer, catalog);
         let mut changes = Graph::new();
         for (i, smoke) in asked.smoke.iter().enumerate() {
+            let job = &plan.config["resources"]["jobs"][&smoke.job];
+            let given: Value = smoke.parameters.values().map(String::as_str).collect();
             let run = RunJob {
                 key: smoke.job.clone(),
                 job_id: job_id(&plan.document, &smoke.job)?,
@@ -161,6 +164,7 @@ impl Phase for Verify {
                 token: run_job::token(&[&asked.run_key, &asked.target, &smoke.job, &i.to_string()]),
                 timeout: smoke.timeout.0,
                 stop: at.options.stop.clone(),
+                hushed: hushed("jobs", &[job, &given]),
             };
             changes = changes.then(Arc::new(run));
         }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tracing::info;
 
-use crate::domain::{Failure, Reason};
+use crate::domain::{Failure, Hushed, Reason};
 use crate::ports::{Request, RestError, World};
 use crate::saga::{Change, Found, Nature, Outcome, Outcomes, Receipt, Spec, StepError, Stop, Undone};
 
@@ -29,6 +29,8 @@ pub struct RunJob {
     pub token: String,
     pub timeout: Duration,
     pub stop: Stop,
+    /// What it was given and nobody is shown: its errors may repeat it.
+    pub hushed: Hushed,
 }
 
 #[async_trait]
@@ -45,6 +47,20 @@ impl Change<World> for RunJob {
         Nature::Append("a run that was made stays in the job's history")
     }
 
+    fn told(&self) -> &'static [&'static str] {
+        &[
+            "job",
+            "job_id",
+            "idempotency_token",
+            "run_id",
+            "life_cycle_state",
+            "result_state",
+            "message",
+            "url",
+            "failed_tasks",
+        ]
+    }
+
     async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
         Ok(Receipt(json!({"job_id": self.job_id, "idempotency_token": self.token})))
     }
@@ -52,7 +68,7 @@ impl Change<World> for RunJob {
     async fn act(&self, world: &World, _: &Outcomes, _: &Receipt) -> Result<Outcome, StepError> {
         let run_id = self.start(world).await?;
         let run = self.follow(world, run_id).await?;
-        Ok(Outcome(self.end(run_id, &run)))
+        Ok(Outcome(self.end(world, run_id, &run).await))
     }
 
     /// Starting it again with the same token answers with the run that exists.
@@ -132,18 +148,46 @@ impl RunJob {
     }
 
     /// The end, as `policy::smoke_passed` judges it.
-    fn end(&self, run_id: i64, run: &Value) -> Value {
+    async fn end(&self, world: &World, run_id: i64, run: &Value) -> Value {
         let (life, result) = states(run);
-        let failed: Vec<Value> = run["tasks"].as_array().into_iter().flatten().filter_map(failed_task).collect();
+        let mut failed = Vec::new();
+        for task in run["tasks"].as_array().into_iter().flatten() {
+            failed.extend(self.failed_task(world, task).await);
+        }
         json!({
             "job": self.key,
             "run_id": run_id,
             "life_cycle_state": life,
             "result_state": result,
-            "message": run["state"]["state_message"].as_str().unwrap_or_default(),
+            "message": self.hushed.out_of(run["state"]["state_message"].as_str().unwrap_or_default()),
             "url": run["run_page_url"].as_str().unwrap_or_default(),
             "failed_tasks": failed,
         })
+    }
+}
+
+impl RunJob {
+    /// The task's own error where it can be read: the run's state says no more than that it failed.
+    async fn failed_task(&self, world: &World, task: &Value) -> Option<Value> {
+        let (life, result) = states(task);
+        let state = if result.is_empty() { life } else { result };
+        if state == "SUCCESS" {
+            return None;
+        }
+        let said = match task["run_id"].as_i64() {
+            Some(id) if state == "FAILED" => self.error_of(world, id).await,
+            _ => None,
+        };
+        let said = said.unwrap_or_else(|| task["state"]["state_message"].as_str().unwrap_or_default().to_owned());
+        let key = task["task_key"].as_str().unwrap_or_default();
+        Some(json!([key, state, beginning(&self.hushed.out_of(&said))]))
+    }
+
+    /// What is not there, or may not be read, is no second failure.
+    async fn error_of(&self, world: &World, run_id: i64) -> Option<String> {
+        let request = Request::get("/api/2.2/jobs/runs/get-output").query("run_id", run_id.to_string());
+        let reply = world.workspace.call(request).await.and_then(|r| r.json());
+        reply.ok()?["error"].as_str().filter(|error| !error.trim().is_empty()).map(str::to_owned)
     }
 }
 
@@ -153,15 +197,18 @@ pub fn token(parts: &[&str]) -> String {
     digest.iter().take(24).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn failed_task(task: &Value) -> Option<Value> {
-    let (life, result) = states(task);
-    let state = if result.is_empty() { life } else { result };
-    let message = task["state"]["state_message"].as_str().unwrap_or_default();
-    (state != "SUCCESS").then(|| json!([task["task_key"].as_str().unwrap_or_default(), state, first_line(message)]))
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// What an exception says of itself, and not what it prints below: rows and stack traces
+/// begin on a line of their own, after a blank or with one.
+fn beginning(text: &str) -> String {
+    const LINES: usize = 3;
+    const LONGEST: usize = 300;
+    let prose = |line: &&str| line.starts_with(char::is_alphabetic) || line.starts_with('[');
+    let lines = text.trim_start().lines().take_while(prose).take(LINES);
+    let shortened = lines.map(|line| match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.trim_end().to_owned(),
+    });
+    shortened.collect::<Vec<_>>().join("\n")
 }
 
 fn states(run: &Value) -> (String, String) {

@@ -17,6 +17,7 @@ use super::ask;
 use super::find_resource;
 use super::read;
 use crate::bundle::kinds::{self, Kind};
+use crate::bundle::knowledge::hushed;
 use crate::bundle::plan::{Action, short};
 use crate::bundle::planner;
 use crate::bundle::requests::{self, Read};
@@ -122,9 +123,14 @@ impl ChangeResource {
         let sent = world.workspace.call(ask::ready(&request)).await.and_then(|reply| reply.json());
         let id = match sent {
             Ok(answer) => requests::id(self.about.kind, &value, &answer).ok_or_else(|| self.malformed())?,
-            Err(error) => self.look_after_error(world, receipt, error).await?,
+            Err(error) => self.look_after_error(world, receipt, self.discreet(error, &[&value])).await?,
         };
         self.write_down(world, &id, value, depends_on).await
+    }
+
+    /// The workspace repeats in its errors what it was sent.
+    fn discreet(&self, error: RestError, values: &[&Value]) -> RestError {
+        error.without(&hushed(self.about.kind.name, values))
     }
 
     /// A server that fails may have done it all the same.
@@ -153,6 +159,7 @@ impl ChangeResource {
         let new_id = match self.send_update(world.workspace.as_ref(), id, &value, before).await {
             Ok(new_id) => new_id,
             Err(error) => {
+                let error = self.discreet(error, &[&value]);
                 // A rename that was made answers under its new name only.
                 let renamed = self.about.action == Action::UpdateId && error.may_have_been_applied();
                 if renamed {
@@ -256,7 +263,9 @@ impl ChangeResource {
             return Err(self.drift());
         }
         let sent = self.send_update(rest, id, before, made.is_object().then_some(made)).await;
-        sent.map_err(|error| step_error(error, format!("take back: {}", self.title())))?;
+        sent.map_err(|error| {
+            step_error(self.discreet(error, &[before, made]), format!("take back: {}", self.title()))
+        })?;
         Ok(Undone::TakenBack)
     }
 
@@ -292,6 +301,10 @@ impl Change<World> for ChangeResource {
             }),
             _ => Nature::Reversible,
         }
+    }
+
+    fn told(&self) -> &'static [&'static str] {
+        &["id"]
     }
 
     async fn observe(&self, world: &World, _: &Outcomes) -> Result<Receipt, StepError> {
