@@ -47,6 +47,7 @@ impl Desk {
             Arc::new(if on_runner { Stream::actions(std::io::stdout()) } else { Stream::plain(std::io::stderr()) });
         let masker = Arc::new(if on_runner { Masker::announcing(Arc::clone(&stream)) } else { Masker::new() });
         raw.secrets().for_each(|secret| masker.mask(secret));
+        env.values().for_each(|value| masker.mask_address(value));
         let console = Console::new(stream, Arc::clone(&masker));
         log_to(&console, &env);
         let (asked, stop) = Stop::new();

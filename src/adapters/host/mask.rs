@@ -46,6 +46,16 @@ impl Masker {
         }
     }
 
+    /// The credential that an address carries, such as that of a package index or a proxy.
+    pub fn mask_address(&self, text: &str) {
+        let Some((_, rest)) = text.split_once("://") else { return };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let Some((user, _)) = authority.rsplit_once('@') else { return };
+        // Without a password the user is one: a token is written so.
+        let (_, password) = user.split_once(':').filter(|(_, p)| !p.is_empty()).unwrap_or(("", user));
+        self.mask(&Secret::new(password));
+    }
+
     fn add(&self, text: &str) {
         let mut secrets = self.secrets.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if secrets.iter().any(|known| known.expose() == text) {
@@ -151,6 +161,15 @@ mod tests {
         masker.mask(&Secret::new("abcdefgh"));
         assert_eq!(masker.redact("x abcdefgh y abcd z"), "x *** y *** z");
         assert_eq!(masker.redact_bytes(b"abcdabcd\xff"), b"******\xff".as_slice());
+    }
+
+    #[test]
+    fn the_credential_of_an_address_is_a_secret() {
+        let masker = Masker::new();
+        for address in ["https://ana:first-word@index.example/simple", "http://second-word@proxy.example:8080", "a@b"] {
+            masker.mask_address(address);
+        }
+        assert_eq!(masker.redact("ana first-word second-word proxy.example a@b"), "ana *** *** proxy.example a@b");
     }
 
     #[test]
