@@ -27,6 +27,7 @@ mod reports;
 mod runner;
 mod saga;
 mod sandbox;
+mod secrets;
 mod shared_metastore;
 mod sign_in;
 mod stage_stories;
