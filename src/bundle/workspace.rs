@@ -5,7 +5,7 @@
 
 use crate::bundle::resolve::Bundle;
 use crate::bundle::source::clean;
-use crate::bundle::{names, reference};
+use crate::bundle::{fields, names, reference};
 use crate::domain::{Diagnostic, Node, Path, Tree};
 
 const FOLDERS: [(&str, &str); 4] =
@@ -21,6 +21,9 @@ pub fn current_user(bundle: &mut Bundle<'_>) {
     let Some(user) = &bundle.facts.user else { return };
     let principal = user.is_service_principal();
     let mut tree = if user.profile.as_map().is_some() { user.profile.clone() } else { Tree::map() };
+    // What the type has no field for is dropped unsaid: a workspace may say more of a person, and the bundle's author
+    // can do nothing about it.
+    fields::normalize(&mut tree, "bundle.User", &mut Vec::new());
     tree.set(&["userName"], user.user_name.as_str());
     if !user.id.is_empty() {
         tree.set(&["id"], user.id.as_str());

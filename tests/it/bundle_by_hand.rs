@@ -5,23 +5,27 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use mlops_deploy::rehearsal::front::{Fault, Rule};
-use mlops_deploy::rehearsal::workspace::{self, Config, Running};
+use mlops_deploy::rehearsal::workspace::{self, Config, Leniency, Running};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 const TOKEN: &str = "dapi-story";
 
-struct Hand {
-    workspace: Running,
-    folder: TempDir,
+pub struct Hand {
+    pub workspace: Running,
+    pub folder: TempDir,
 }
 
 impl Hand {
-    async fn with(bundle: &str) -> Self {
+    pub async fn with(bundle: &str) -> Self {
+        Self::at(Config::per_token(), bundle).await
+    }
+
+    async fn at(workspace: Config, bundle: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("databricks.yml"), bundle).unwrap();
-        Self { workspace: workspace::serve(Config::per_token()).await.unwrap(), folder }
+        Self { workspace: workspace::serve(workspace).await.unwrap(), folder }
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -33,12 +37,12 @@ impl Hand {
         command
     }
 
-    async fn run(&self, args: &[&str]) -> Output {
+    pub async fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().await.unwrap()
     }
 
     /// Runs a command that must end well; what it printed.
-    async fn done(&self, args: &[&str]) -> String {
+    pub async fn done(&self, args: &[&str]) -> String {
         let output = self.run(args).await;
         assert!(output.status.success(), "{args:?}: {}", said(&output));
         String::from_utf8(output.stdout).unwrap()
@@ -71,7 +75,7 @@ impl Hand {
     }
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -155,4 +159,14 @@ async fn what_is_not_known_is_refused_with_its_line_and_changes_nothing() {
         (generate.status.code(), said(&generate).as_str()),
         (Some(64), "unsupported: bundle generate (command line)\n")
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_workspace_says_of_its_user_is_no_mistake_of_the_bundle() {
+    let hand = Hand::at(Config { leniency: Leniency::Strict, ..Config::per_token() }, ONE_JOB).await;
+    let checked = hand.run(&["validate", "-o", "json"]).await;
+    assert_eq!(said(&checked), "");
+    let document: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let user = &document["workspace"]["current_user"];
+    assert!(user["displayName"].is_string() && user["groups"][0]["display"] == "users", "{user}");
 }
