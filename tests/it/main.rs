@@ -4,6 +4,7 @@
 mod action_file;
 mod bundle_by_hand;
 mod bundle_plan;
+mod bundle_run;
 mod bundle_validate;
 mod configuration;
 mod container;

@@ -115,7 +115,7 @@ pub struct Summary {
     pub force_pull: bool,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct Run {
     /// Key of a job or pipeline, such as `train` or `jobs.train`.
     pub key: Option<String>,
@@ -125,20 +125,19 @@ pub struct Run {
     /// Cancels active runs first.
     #[arg(long)]
     pub restart: bool,
-    /// A job parameter, such as `name=value`.
-    #[arg(long, value_delimiter = ',')]
-    pub params: Vec<String>,
-    /// Only these tasks of a job.
-    #[arg(long, value_delimiter = ',')]
+    #[command(flatten)]
+    pub parameters: Parameters,
+    /// Only these tasks of a job; `+` before or after a key takes what it needs, or what needs it.
+    #[arg(long)]
     pub only: Vec<String>,
     /// Only these tables of a pipeline.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long)]
     pub refresh: Vec<String>,
     /// All tables of a pipeline.
     #[arg(long)]
     pub refresh_all: bool,
     /// Only these tables of a pipeline, from the beginning.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long)]
     pub full_refresh: Vec<String>,
     /// All tables of a pipeline, from the beginning.
     #[arg(long)]
@@ -146,8 +145,43 @@ pub struct Run {
     /// Checks a pipeline and updates nothing.
     #[arg(long)]
     pub validate_only: bool,
-    #[arg(last = true, hide = true)]
+    #[arg(hide = true)]
+    pub words: Vec<String>,
+    /// Parameters of a job: `--name value` where it has named ones, plain values where its tasks are Python.
+    #[arg(last = true, value_name = "VALUE")]
     pub rest: Vec<String>,
+}
+
+/// What a run of a job is given, as the flags were written. Values are lists with commas between.
+#[derive(Args, Debug, Default)]
+pub struct Parameters {
+    /// A job parameter, such as `name=value`.
+    #[arg(long)]
+    pub params: Vec<String>,
+    /// Commands of dbt tasks.
+    #[arg(long)]
+    pub dbt_commands: Vec<String>,
+    /// Parameters of JAR tasks.
+    #[arg(long)]
+    pub jar_params: Vec<String>,
+    /// A parameter of notebook tasks, such as `name=value`.
+    #[arg(long)]
+    pub notebook_params: Vec<String>,
+    /// `full_refresh=true` or `false`, for pipeline tasks.
+    #[arg(long)]
+    pub pipeline_params: Vec<String>,
+    /// A named parameter of Python wheel tasks, such as `name=value`.
+    #[arg(long)]
+    pub python_named_params: Vec<String>,
+    /// Parameters of Python tasks.
+    #[arg(long)]
+    pub python_params: Vec<String>,
+    /// Parameters of spark-submit tasks.
+    #[arg(long)]
+    pub spark_submit_params: Vec<String>,
+    /// A parameter of SQL tasks, such as `name=value`.
+    #[arg(long)]
+    pub sql_params: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -171,14 +205,6 @@ const OTHER_COMMANDS: &[&str] =
 const OTHER_FLAGS: &[&str] = &[
     "--include-locations",
     "--verbose",
-    "--dbt-commands",
-    "--jar-params",
-    "--notebook-params",
-    "--pipeline-params",
-    "--python-named-params",
-    "--python-params",
-    "--spark-submit-params",
-    "--sql-params",
     "--log-format",
     "--log-level",
     "--log-file",
@@ -194,66 +220,6 @@ pub fn unsupported(args: &[String]) -> Option<String> {
     command.map(|c| format!("bundle {c}")).or(flag)
 }
 
-/// `--var` splits at commas as CSV does: a quoted value may hold some.
-pub fn variables(given: &[String]) -> Result<Vec<(String, String)>, String> {
-    let mut all = Vec::new();
-    for text in given {
-        for field in split(text)? {
-            match field.split_once('=') {
-                Some((name, value)) => all.push((name.to_owned(), value.to_owned())),
-                None => return Err(format!("unexpected flag value for variable assignment: {field}")),
-            }
-        }
-    }
-    Ok(all)
-}
-
-fn split(text: &str) -> Result<Vec<String>, String> {
-    let mut fields = Vec::new();
-    let mut rest = text;
-    loop {
-        let (field, after) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted_field(quoted).ok_or_else(|| bad_value(text))?,
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                let field = &rest[..end];
-                if field.contains('"') {
-                    return Err(bad_value(text));
-                }
-                (field.to_owned(), &rest[end..])
-            }
-        };
-        fields.push(field);
-        match after.strip_prefix(',') {
-            Some(next) => rest = next,
-            None if after.is_empty() => return Ok(fields),
-            None => return Err(bad_value(text)),
-        }
-    }
-}
-
-fn bad_value(text: &str) -> String {
-    format!("invalid argument {text:?} for \"--var\" flag: a quote stands inside a value; quote the whole assignment")
-}
-
-/// The text up to the closing quote, and what follows it. Two quotes stand for one.
-fn quoted_field(text: &str) -> Option<(String, &str)> {
-    let mut field = String::new();
-    let mut rest = text;
-    loop {
-        let end = rest.find('"')?;
-        field.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(more) => {
-                field.push('"');
-                rest = more;
-            }
-            None => return Some((field, rest)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,21 +231,9 @@ mod tests {
     }
 
     #[test]
-    fn variables_split_at_commas_outside_quotes() {
-        let read = |text: &str| variables(&[text.to_owned()]).unwrap();
-        assert_eq!(read("a=1,b=2"), [("a".into(), "1".into()), ("b".into(), "2".into())]);
-        assert_eq!(read(r#""a=1,2""#), [("a".into(), "1,2".into())]);
-        assert_eq!(read("a=x=y"), [("a".into(), "x=y".into())]);
-        assert_eq!(read(r#""a=""1""""#), [("a".into(), "\"1\"".into())]);
-        for bad in ["a", r#"a="1""#, r#""a=1"x"#, r#""a=1"#] {
-            assert!(variables(&[bad.to_owned()]).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
     fn what_only_the_official_command_has_is_named() {
         let of = |line: &str| unsupported(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(of("run j --notebook-params a=b").as_deref(), Some("--notebook-params"));
+        assert_eq!(of("deploy --verbose").as_deref(), Some("--verbose"));
         assert_eq!(of("generate job").as_deref(), Some("bundle generate"));
         assert_eq!(of("plan --nonsense"), None);
     }

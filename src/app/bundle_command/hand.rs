@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::{self, Global};
+use super::args::Global;
+use super::lists;
 use crate::adapters::databricks::{PersonalToken, Profiles, Settings, Workspace};
 use crate::adapters::host::{LocalFiles, Masker, Repository, SystemClock};
 use crate::adapters::http;
@@ -73,7 +74,7 @@ impl Hand {
     pub fn new(global: Global, cluster_id: Option<String>) -> Result<Self, Quit> {
         let env: BTreeMap<String, String> = std::env::vars().collect();
         let root = find_root(&env)?;
-        let variables = args::variables(&global.variables).map_err(|e| Failure::new(Reason::InvalidInput, e))?;
+        let variables = lists::variables(&global.variables).map_err(|e| Failure::new(Reason::InvalidInput, e))?;
         let target = global.target.clone().or_else(|| env.get("DATABRICKS_BUNDLE_TARGET").cloned());
         let read = |name: &str| name.starts_with("BUNDLE_VAR_") || name.starts_with("DATABRICKS_");
         let options = Options {

@@ -2,6 +2,8 @@
 
 use super::args::{Output, Run};
 use super::hand::{Done, Hand, tell};
+use super::lists::all_fields;
+use super::run_parameters;
 use crate::bundle::document;
 use crate::domain::{Failure, Reason, Tree};
 use crate::steps::bundle::run::{JobOptions, PipelineOptions, Runner};
@@ -12,31 +14,25 @@ const RUNNABLE: [&str; 2] = ["jobs", "pipelines"];
 const OTHERS: [&str; 2] = ["apps", "scripts"];
 
 pub async fn run(hand: Hand, args: &Run) -> Done {
-    let wrong = |message: String| Failure::new(Reason::InvalidInput, message);
     let Some(asked) = args.key.as_deref().filter(|key| !key.is_empty()) else {
+        if !args.rest.is_empty() {
+            let message = "unsupported: run -- COMMAND (a command with the bundle's credential)";
+            return Err(Failure::new(Reason::Unsupported, message).into());
+        }
         return Err(wrong("expected a KEY of the resource to run".to_owned()).into());
     };
     let ready = hand.ready().await?;
     ready.accept()?;
     let (kind, key) = find(ready.config(), asked)?;
-    if !args.rest.is_empty() {
-        let message = "arguments after `--` are not read; give them as --params name=value";
-        return Err(Failure::new(Reason::Unsupported, format!("unsupported: run -- ({message})")).into());
-    }
     let state = ready.pull_state().await?;
     let node = format!("resources.{kind}.{key}");
     let id = state.id(&node).ok_or_else(|| {
         Failure::new(Reason::NotFound, format!("run {asked}: it is not deployed")).hint("run `bundle deploy` first")
     })?;
-    let runner = Runner {
-        rest: ready.rest.as_ref(),
-        clock: ready.hand.clock.as_ref(),
-        workspace_id: &ready.workspace_id,
-        tell: &tell,
-    };
+    let runner = Runner { rest: ready.rest.as_ref(), clock: ready.hand.clock.as_ref(), tell: &tell };
     let output = match kind {
-        "jobs" => runner.job(&key, id, &job(args)?).await?,
-        _ => runner.pipeline(&key, id, &pipeline(args)).await?,
+        "jobs" => runner.job(&key, id, &job(ready.config(), &key, args).map_err(wrong)?).await?,
+        _ => runner.pipeline(&key, id, &pipeline(args).map_err(wrong)?).await?,
     };
     if let Some(output) = output {
         match ready.hand.global.output {
@@ -74,24 +70,48 @@ fn find(config: &Tree, asked: &str) -> Result<(&'static str, String), Failure> {
     }
 }
 
-fn job(args: &Run) -> Result<JobOptions, Failure> {
-    let mut parameters = Vec::new();
-    for given in &args.params {
-        let (name, value) = given.split_once('=').ok_or_else(|| {
-            Failure::new(Reason::InvalidInput, format!("--params {given}: it is not written as name=value"))
-        })?;
-        parameters.push((name.to_owned(), value.to_owned()));
-    }
-    Ok(JobOptions { parameters, only: args.only.clone(), no_wait: args.no_wait, restart: args.restart })
+fn wrong(message: String) -> Failure {
+    Failure::new(Reason::InvalidInput, message)
 }
 
-fn pipeline(args: &Run) -> PipelineOptions {
-    PipelineOptions {
-        refresh: args.refresh.clone(),
-        full_refresh: args.full_refresh.clone(),
+fn job(config: &Tree, key: &str, args: &Run) -> Result<JobOptions, String> {
+    let job = config.find(&["resources", "jobs", key]).cloned().unwrap_or_default();
+    let words = [args.words.as_slice(), &args.rest].concat();
+    Ok(JobOptions {
+        parameters: run_parameters::fields(&job, &args.parameters, &words)?,
+        only: run_parameters::only(&job, &args.only)?,
+        no_wait: args.no_wait,
+        restart: args.restart,
+    })
+}
+
+fn pipeline(args: &Run) -> Result<PipelineOptions, String> {
+    let words = args.words.len() + args.rest.len();
+    if words > 0 {
+        return Err(format!("received {words} unexpected positional arguments"));
+    }
+    let options = PipelineOptions {
+        refresh: all_fields("refresh", &args.refresh)?,
+        full_refresh: all_fields("full-refresh", &args.full_refresh)?,
         full_refresh_all: args.full_refresh_all,
         validate_only: args.validate_only,
         no_wait: args.no_wait,
         restart: args.restart,
+    };
+    let whole: Vec<&str> = [
+        (args.refresh_all, "--refresh-all"),
+        (args.full_refresh_all, "--full-refresh-all"),
+        (args.validate_only, "--validate-only"),
+    ]
+    .into_iter()
+    .filter_map(|(given, flag)| given.then_some(flag))
+    .collect();
+    let some = !options.refresh.is_empty() || !options.full_refresh.is_empty();
+    match whole.as_slice() {
+        [flag] if some => Err(format!(
+            "cannot use --refresh or --full-refresh together with {flag}, these flags are mutually exclusive"
+        )),
+        [] | [_] => Ok(options),
+        many => Err(format!("{} pipeline run flags are mutually exclusive", many.join(", "))),
     }
 }

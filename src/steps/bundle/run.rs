@@ -18,7 +18,8 @@ pub type Tell<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 #[derive(Clone, Debug, Default)]
 pub struct JobOptions {
-    pub parameters: Vec<(String, String)>,
+    /// Fields of the request: `job_parameters`, `python_params` and their like.
+    pub parameters: Map<String, Value>,
     pub only: Vec<String>,
     pub no_wait: bool,
     pub restart: bool,
@@ -47,8 +48,6 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 pub struct Runner<'a> {
     pub rest: &'a dyn Rest,
     pub clock: &'a dyn Clock,
-    /// The workspace's id, for links.
-    pub workspace_id: &'a str,
     pub tell: Tell<'a>,
 }
 
@@ -67,10 +66,7 @@ impl Runner<'_> {
         let mut body = Map::new();
         body.insert("job_id".into(), job_id.into());
         body.insert("idempotency_token".into(), uuid::Uuid::new_v4().to_string().into());
-        if !options.parameters.is_empty() {
-            let given = options.parameters.iter().map(|(k, v)| (k.clone(), Value::String(v.clone()))).collect();
-            body.insert("job_parameters".into(), Value::Object(given));
-        }
+        body.extend(options.parameters.clone());
         if !options.only.is_empty() {
             body.insert("only".into(), json!(options.only));
         }
@@ -79,8 +75,8 @@ impl Runner<'_> {
         let run_id = started.get("run_id").and_then(Value::as_i64);
         let run_id =
             run_id.ok_or_else(|| Failure::new(Reason::MalformedReply, "start the run: the answer has no `run_id`"))?;
-        let host = self.rest.host();
-        (self.tell)(&format!("Run URL: {host}/jobs/{id}/runs/{run_id}?o={}\n", self.workspace_id));
+        let page = self.get(run_id).await?;
+        (self.tell)(&format!("Run URL: {}\n", text(&page, "run_page_url")));
         if options.no_wait {
             return Ok(None);
         }
@@ -152,24 +148,27 @@ impl Runner<'_> {
         if life == "TERMINATED" && result == "SUCCESS" {
             return Ok(());
         }
-        for task in tasks(run).filter(|t| !matches!(state(t, "result_state"), "" | "SUCCESS")) {
-            let name = text(task, "task_key");
-            let output = self.output(task).await.unwrap_or(Value::Null);
-            (self.tell)(&format!(
-                "Task {name} {}:\n{}\n{}",
-                state(task, "result_state"),
-                text(&output, "error"),
-                text(&output, "error_trace")
-            ));
+        for task in tasks(run).filter(|t| state(t, "result_state") == "FAILED") {
+            // A reply that cannot be had says nothing about the task: the run's own message follows.
+            if let Ok(output) = self.output(task).await {
+                self.tell_failure(text(task, "task_key"), text(&output, "error"), text(&output, "error_trace"));
+            }
         }
         let why = match (life, result) {
             ("SKIPPED", _) => format!("run skipped: {message}"),
             ("INTERNAL_ERROR", _) => format!("failed to reach TERMINATED or SKIPPED, got {life}: {message}"),
             (_, "CANCELED") => "run canceled".to_owned(),
             (_, "TIMEDOUT") => format!("run timed out: {message}"),
+            (_, "FAILED") => format!("run failed: {message}"),
             (_, result) => format!("run ended {}: {message}", result.to_lowercase()),
         };
         Err(Failure::new(Reason::SmokeFailed, why.trim_end_matches(": ").to_owned()))
+    }
+
+    /// Twice, as the official command does: when it is seen, and when it is reported.
+    fn tell_failure(&self, key: &str, error: &str, trace: &str) {
+        (self.tell)(&format!("Task {key} FAILED:\n{error}\n{trace}\n"));
+        (self.tell)(&format!("\nError: Task {key} failed!\nError:\n{error}\nTrace:\n{trace}\n"));
     }
 
     async fn output(&self, task: &Value) -> Result<Value, Failure> {
@@ -191,7 +190,7 @@ impl Runner<'_> {
         }
         let text = match all.as_slice() {
             [] => String::new(),
-            [(_, _, only, _)] => format!("{only}\n"),
+            [(_, _, only, _)] => only.clone(),
             many => {
                 let blocks: Vec<String> =
                     many.iter().map(|(key, _, s, _)| format!("=======\nTask {key}:\n{s}\n")).collect();
@@ -333,7 +332,6 @@ fn shown(output: &Value) -> Option<(Value, String)> {
     let logs = text(output, "logs");
     (!logs.is_empty()).then(|| {
         let truncated = output.get("logs_truncated") == Some(&Value::Bool(true));
-        let document = if truncated { json!({"logs": logs, "logs_truncated": true}) } else { json!({"logs": logs}) };
-        (document, logs.to_owned())
+        (json!({"logs": logs, "logs_truncated": truncated}), logs.to_owned())
     })
 }
