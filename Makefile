@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv
+CACHE := .cache
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 CONFORMANCE ?= ../shared/conformance
@@ -19,7 +20,7 @@ DIST_BINARY := target/$(DIST_TARGET)/dist/mlops-deploy
 need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -qq --yes $(2) >/dev/null; } \
 	|| { echo "$(1) is missing: install the package $(2)" >&2; exit 1; }
 
-.PHONY: demo test rust description python lint container conformance bench image dist clean
+.PHONY: demo test rust description minilake python lint container conformance bench image dist clean
 
 demo: $(VENV)/.uv
 	cargo build --locked
@@ -27,14 +28,23 @@ demo: $(VENV)/.uv
 
 test: rust lint python
 
-rust: $(VENV)/.all description
+# Without its default features the program is the one that ships: no stand-ins.
+rust: $(VENV)/.all description minilake
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
 	tools/with-docker.sh cargo test --locked
 
 # GitHub's published description of its API, which our requests are judged by; without npm they are not, and it says so.
 description:
 	$(PYTHON) tools/github_description.py
+
+# A workspace server that is not ours; where its packages cannot be had the story that needs it says so.
+minilake: $(CACHE)/minilake/.done
+$(CACHE)/minilake/.done: tools/minilake.txt
+	$(PYTHON) -m venv $(CACHE)/minilake
+	$(CACHE)/minilake/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@ \
+		|| echo "MiniLake cannot be installed here" >&2
 
 # The workflows are ours and those a user copies; action.yml is what the user's workflow is checked against.
 lint: $(VENV)/.all

@@ -11,6 +11,7 @@ mod container;
 mod dependencies;
 mod engine_load;
 mod failure_texts;
+mod foreign_server;
 mod foreign_text;
 mod git_checkout;
 mod github_client;
