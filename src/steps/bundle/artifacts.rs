@@ -59,6 +59,9 @@ pub struct Shell<'a> {
     pub timeout: Duration,
 }
 
+const WHO_HAS_TOOLS: &str = "the action's default image has `sh`, Python and `uv`, the image `slim` none of them; \
+    use the default image, or build in a step before and leave `build` out";
+
 impl Shell<'_> {
     pub async fn build(&self, build: &Build, tell: Tell<'_>) -> Result<(), Failure> {
         tell(&format!("Building {}...", build.name));
@@ -74,11 +77,12 @@ impl Shell<'_> {
         let said = [finished.stdout, finished.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         let message = format!("build failed {}, error: {status}, output: {said}", build.name);
-        Err(Failure::new(Reason::BuildFailed, message).hint(format!(
-            "run `{}` in {}",
-            build.command,
-            build.folder.display()
-        )))
+        // How a shell says that it knows no such program.
+        if finished.code == Some(127) {
+            return Err(Failure::new(Reason::ToolMissing, message).hint(WHO_HAS_TOOLS));
+        }
+        let hint = format!("run `{}` in {}", build.command, build.folder.display());
+        Err(Failure::new(Reason::BuildFailed, message).hint(hint))
     }
 
     /// By `bash` where there is one, else by `sh`; the first failing command ends it.
@@ -98,11 +102,10 @@ impl Shell<'_> {
             other => other,
         };
         finished.map_err(|error| {
-            let reason = match error {
-                ProcessError::NotFound { .. } => Reason::ToolMissing,
-                _ => Reason::BuildFailed,
-            };
-            Failure::new(reason, format!("run a build command in {}", folder.display())).because(error)
+            let missing = matches!(error, ProcessError::NotFound { .. });
+            let reason = if missing { Reason::ToolMissing } else { Reason::BuildFailed };
+            let failure = Failure::new(reason, format!("run a build command in {}", folder.display())).because(error);
+            if missing { failure.hint(WHO_HAS_TOOLS) } else { failure }
         })
     }
 }

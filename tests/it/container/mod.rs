@@ -225,6 +225,7 @@ async fn an_image_without_the_tools_of_a_build_says_which_image_has_them() {
         return;
     }
     assert_eq!((ended.code, outputs["failure-reason"].as_str()), (4, "tool-missing"), "{}", ended.log);
+    assert!(ended.log.contains("the action's default image has `sh`, Python and `uv`"), "{}", ended.log);
     let writes = scene.control().requests().into_iter().filter(|seen| seen.is_write() && !seen.path.contains("oidc"));
     assert_eq!(writes.count(), 0, "preflight comes before the first write");
 }
