@@ -52,7 +52,7 @@ pub enum Command {
     /// Shows the bundle's resources and where they are.
     Summary(Summary),
     /// Runs a job or a pipeline of the bundle.
-    Run(Run),
+    Run(Box<Run>),
     /// Deletes the bundle's resources and files.
     Destroy(Destroy),
 }

@@ -50,7 +50,7 @@ pub struct Environment {
     /// The target of the bundle; default: the name of the environment.
     #[serde(default)]
     pub target: Option<String>,
-    /// The audience of GitHub's ID token, as the federation policy has it; default: the token endpoint of the workspace.
+    /// The audience of GitHub's ID token, as the policy has it; default: what the workspace names, or its token endpoint.
     #[serde(default)]
     pub audience: Option<String>,
     /// The catalog that every schema, volume and registered model of the target must lie in.
