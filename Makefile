@@ -11,6 +11,7 @@ VENV := .venv
 CACHE := .cache
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+ACT := github.com/nektos/act@v0.2.89
 CONFORMANCE ?= ../shared/conformance
 BUNDLE ?= examples/churn
 DIST_TARGET ?= x86_64-unknown-linux-musl
@@ -20,7 +21,7 @@ DIST_BINARY := target/$(DIST_TARGET)/dist/mlops-deploy
 need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -qq --yes $(2) >/dev/null; } \
 	|| { echo "$(1) is missing: install the package $(2)" >&2; exit 1; }
 
-.PHONY: demo test rust description minilake python lint container conformance bench image dist clean
+.PHONY: demo test rust description minilake python lint container act conformance bench image dist clean
 
 demo: $(VENV)/.uv
 	cargo build --locked
@@ -58,6 +59,15 @@ python: $(VENV)/.all
 # The image as the runner runs it: that of MLOPS_DEPLOY_IMAGE, or one made of the debug binary.
 container: $(VENV)/.all
 	tools/with-docker.sh cargo test --locked --test it -- container
+
+# The default image as a program that is not ours runs it: act reads a workflow, and action.yml. The stand-ins are its
+# GitHub and its workspace.
+act: image $(CACHE)/bin/act
+	MLOPS_DEPLOY_IMAGE=mlops-deploy-action:full tools/with-docker.sh cargo test --locked --test it -- container
+
+$(CACHE)/bin/act:
+	@command -v go >/dev/null || { echo "go is missing: act cannot be built here" >&2; exit 1; }
+	GOBIN=$(CURDIR)/$(CACHE)/bin go install $(ACT)
 
 # All cases of the corpus against the stand-in. It lies beside the checkout, not in it.
 conformance: $(VENV)/.uv

@@ -1,5 +1,6 @@
 //! The action's image, run as the runner runs it.
 
+mod act;
 mod runner;
 
 use std::path::Path;
@@ -88,7 +89,8 @@ impl Scene {
         let spec = JobSpec::on(Event::push("main"))
             .permit("contents: read, id-token: write, pull-requests: write, deployments: write, actions: read")
             .unwrap()
-            .environment("development");
+            .environment("development")
+            .named("deploy-dev");
         let job = github.start_job(spec).unwrap();
         let mut runner = job.runner(folder.path()).unwrap();
         runner.set("INPUT_STAGE", "deploy-dev");
