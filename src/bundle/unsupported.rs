@@ -3,6 +3,7 @@
 //! The list says what is known, not what is unknown: a section, a kind or a setting that
 //! nobody thought of is refused as well. Settings without meaning for a deployment pass.
 
+use crate::bundle::reference;
 use crate::bundle::resolve::Bundle;
 use crate::domain::{Node, Path, Tree};
 
@@ -33,6 +34,8 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
         let empty = tree.is_null() || tree.as_map().is_some_and(indexmap::IndexMap::is_empty);
         if section == "experimental" {
             experimental(tree, &mut refuse);
+        } else if section == "scripts" {
+            scripts(tree, &mut refuse);
         } else if !SECTIONS.contains(&section.as_str()) && !empty {
             refuse(&[section], tree);
         }
@@ -85,6 +88,16 @@ fn experimental(tree: &Tree, refuse: &mut impl FnMut(&[&str], &Tree)) {
     for (key, value) in tree.as_map().into_iter().flatten() {
         if is_set(value) && key != "skip_name_prefix_for_schema" {
             refuse(&["experimental", key], value);
+        }
+    }
+}
+
+/// A script that is wrong is an error with a text of its own in the official command; here it is refused.
+fn scripts(tree: &Tree, refuse: &mut impl FnMut(&[&str], &Tree)) {
+    for (key, script) in tree.as_map().into_iter().flatten() {
+        let runs = script.text(&["content"]).is_some_and(|text| !text.is_empty() && !reference::is_in(text));
+        if !runs {
+            refuse(&["scripts", key], script);
         }
     }
 }

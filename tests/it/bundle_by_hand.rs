@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-const TOKEN: &str = "dapi-story";
+pub const TOKEN: &str = "dapi-story";
 
 pub struct Hand {
     pub workspace: Running,
@@ -28,7 +28,7 @@ impl Hand {
         Self { workspace: workspace::serve(workspace).await.unwrap(), folder }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-deploy"));
         command.arg("bundle").args(args).current_dir(self.folder.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());

@@ -5,10 +5,13 @@ use std::process::Output;
 use mlops_deploy::rehearsal::workspace::Outcome;
 use serde_json::{Value, json};
 
-use crate::bundle_by_hand::{Hand, said};
+use crate::bundle_by_hand::{Hand, TOKEN, said};
 
 const BUNDLE: &str = "\
 bundle: {name: runs}
+variables: {greeting: {default: hello}}
+scripts:
+  hello: {content: echo $GREETING $FROM_OUTSIDE $DATABRICKS_BUNDLE_TARGET; false; echo never, env: {GREETING: '${var.greeting}'}}
 resources:
   pipelines:
     refine: {name: refine, catalog: main, schema: default, libraries: [{file: {path: refine.py}}]}
@@ -87,7 +90,9 @@ async fn what_cannot_be_meant_starts_no_run() {
         ("refine --refresh-all --validate-only", 1, "--refresh-all, --validate-only pipeline run flags"),
         ("refine --refresh a --full-refresh-all", 1, "together with --full-refresh-all"),
         ("nothing", 1, "resource with key \"nothing\" not found"),
-        ("-- echo hello", 64, "unsupported: run -- COMMAND"),
+        ("hello -- a b", 1, "additional arguments are not supported for scripts. Got: [a b]"),
+        ("scripts.hello", 1, "resource with key \"scripts.hello\" not found"),
+        ("-- there-is-no-such-program", 1, "looking up \"there-is-no-such-program\" failed"),
     ] {
         let words: Vec<&str> = ["run"].into_iter().chain(line.split(' ')).collect();
         let refused = hand.run(&words).await;
@@ -106,4 +111,31 @@ async fn a_run_that_ends_badly_shows_what_its_tasks_said() {
     let said = said(&failed);
     assert!(said.contains("Task u FAILED:\nno data\n") && said.contains("\nError: Task u failed!\n"), "{said}");
     assert!(said.starts_with(&format!("Run URL: {}/jobs/", hand.workspace.url())), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_and_commands_take_our_place_with_the_credential() {
+    let hand = deployed().await;
+    let script = hand.command(&["run", "hello"]).env("FROM_OUTSIDE", "again").output().await.unwrap();
+    let printed = String::from_utf8(script.stdout).unwrap();
+    assert_eq!((script.status.code(), printed.as_str()), (Some(1), "hello again default\n"));
+
+    let echo = "echo \"$1 $DATABRICKS_HOST $DATABRICKS_TOKEN $DATABRICKS_AUTH_TYPE\"; exit 7";
+    let inner = hand.folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    let words = ["run", "--", "sh", "-c", &format!("pwd; {echo}"), "sh", "one"];
+    let command = hand.command(&words).current_dir(&inner).output().await.unwrap();
+    let here = inner.canonicalize().unwrap();
+    let expected = format!("{}\none {} {TOKEN} pat\n", here.display(), hand.workspace.url());
+    assert_eq!((command.status.code(), String::from_utf8(command.stdout).unwrap()), (Some(7), expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_is_not_understood_is_refused_with_its_line() {
+    for script in ["{content: ''}", "{}", "{content: 'echo ${var.greeting}'}"] {
+        let hand = Hand::with(&format!("bundle: {{name: runs}}\nscripts:\n  bad: {script}\n")).await;
+        let refused = hand.run(&["validate"]).await;
+        assert_eq!(refused.status.code(), Some(64));
+        assert_eq!(said(&refused), "unsupported: scripts.bad (databricks.yml:3)\n");
+    }
 }

@@ -1,5 +1,6 @@
 //! The machine we run on: files, processes, clock, the runner's file commands, `.git`.
 
+mod become_program;
 pub mod checkout;
 pub mod clock;
 pub mod commands;
@@ -17,6 +18,7 @@ pub mod sandbox;
 pub mod signals;
 pub mod stream;
 
+pub use become_program::{Added, become_program};
 pub use clock::SystemClock;
 pub use console::{Console, Level, Place};
 pub use files::LocalFiles;

@@ -51,6 +51,8 @@ pub struct Hand {
 pub struct Ready {
     pub hand: Hand,
     pub rest: Arc<dyn Rest>,
+    /// For a program that takes our place; requests of our own go through `rest`.
+    pub token: Secret,
     pub files: WorkspaceFiles,
     pub user: User,
     pub workspace_id: String,
@@ -102,7 +104,7 @@ impl Hand {
             return Err(if loaded.files.is_empty() { Quit::Failed } else { Quit::Loading(Box::new(loaded.config)) });
         }
         refuse_reference_in_host(&loaded)?;
-        let rest = self.sign_in(&loaded)?;
+        let (rest, token) = self.sign_in(&loaded)?;
         let reply = rest.call(Request::get("/api/2.0/preview/scim/v2/Me")).await;
         let reply = reply.map_err(|e| e.into_failure("find out who we are"))?;
         let workspace_id = reply.header("x-databricks-org-id").unwrap_or_default().to_owned();
@@ -114,7 +116,7 @@ impl Hand {
         let resolved = resolve_loaded(loaded, &self.source, &self.options, &facts);
         // By hand the older route comes first, as in the release whose behaviour we keep.
         let files = WorkspaceFiles::new(Arc::clone(&rest), UploadRoute::ImportFile);
-        Ok(Ready { hand: self, rest, files, user, workspace_id, git, resolved })
+        Ok(Ready { hand: self, rest, token, files, user, workspace_id, git, resolved })
     }
 
     fn check_engine(&self) -> Result<(), Quit> {
@@ -132,7 +134,7 @@ impl Hand {
     }
 
     /// What the bundle names comes before the environment, a profile before a token.
-    fn sign_in(&self, loaded: &Loaded) -> Result<Arc<dyn Rest>, Quit> {
+    fn sign_in(&self, loaded: &Loaded) -> Result<(Arc<dyn Rest>, Secret), Quit> {
         let named = self.global.profile.as_deref().or(loaded.profile()).or(self.var("DATABRICKS_CONFIG_PROFILE"));
         let profiles = || match Profiles::path(&self.env) {
             Some(file) => Profiles::load(&file),
@@ -151,13 +153,13 @@ impl Hand {
             (None, None, _) => return Err(no_credentials().into()),
         };
         let masker = Arc::new(Masker::new());
-        let identity = PersonalToken::new(&host, token, &masker)?;
+        let identity = PersonalToken::new(&host, token.clone(), &masker)?;
         let client = http::client(&http::user_agent(self.var("GITHUB_ACTIONS").is_some()))?;
         let mut settings = Settings::new(host);
         settings.workspace_id = self.var("DATABRICKS_WORKSPACE_ID").map(str::to_owned);
         settings.pace = crate::adapters::retry::Pace::from_env(self.var("DATABRICKS_BUNDLE_RETRY_INTERVAL_MS"));
         let clock: Arc<dyn crate::ports::Clock> = Arc::clone(&self.clock) as Arc<_>;
-        Ok(Arc::new(Workspace::new(settings, client, Arc::new(identity), clock, masker)?))
+        Ok((Arc::new(Workspace::new(settings, client, Arc::new(identity), clock, masker)?), token))
     }
 
     fn git(&self) -> Result<Option<Git>, Failure> {

@@ -1,9 +1,12 @@
-//! `bundle run`: a job or a pipeline of the bundle, by its key.
+//! `bundle run`: a job, a pipeline or a script of the bundle, by its key; or a command with the bundle's credential.
+
+use std::path::Path;
 
 use super::args::{Output, Run};
-use super::hand::{Done, Hand, tell};
+use super::hand::{Done, Hand, Ready, tell};
 use super::lists::all_fields;
 use super::run_parameters;
+use crate::adapters::host::{Added, become_program};
 use crate::bundle::document;
 use crate::domain::{Failure, Reason, Tree};
 use crate::steps::bundle::run::{JobOptions, PipelineOptions, Runner};
@@ -11,18 +14,21 @@ use crate::steps::bundle::run::{JobOptions, PipelineOptions, Runner};
 /// What can be run, and under which key it is asked for.
 const RUNNABLE: [&str; 2] = ["jobs", "pipelines"];
 /// What the official command can run besides.
-const OTHERS: [&str; 2] = ["apps", "scripts"];
+const OTHER: &str = "apps";
 
 pub async fn run(hand: Hand, args: &Run) -> Done {
-    let Some(asked) = args.key.as_deref().filter(|key| !key.is_empty()) else {
-        if !args.rest.is_empty() {
-            let message = "unsupported: run -- COMMAND (a command with the bundle's credential)";
-            return Err(Failure::new(Reason::Unsupported, message).into());
-        }
+    let asked = args.key.as_deref().unwrap_or_default();
+    if asked.is_empty() && args.rest.is_empty() {
         return Err(wrong("expected a KEY of the resource to run".to_owned()).into());
-    };
+    }
     let ready = hand.ready().await?;
     ready.accept()?;
+    if asked.is_empty() {
+        return command(&ready, &args.rest);
+    }
+    if let Some(script) = ready.config().find(&["scripts", asked]) {
+        return self::script(&ready, script, &[args.words.as_slice(), &args.rest].concat());
+    }
     let (kind, key) = find(ready.config(), asked)?;
     let state = ready.pull_state().await?;
     let node = format!("resources.{kind}.{key}");
@@ -53,13 +59,11 @@ fn find(config: &Tree, asked: &str) -> Result<(&'static str, String), Failure> {
     let key = full.map_or(asked, |(_, key)| key).to_owned();
     match found.as_slice() {
         [kind] => Ok((kind, key)),
-        [] => {
-            let section = OTHERS.into_iter().find(|kind| has(kind, asked) || config.find(&[kind, asked]).is_some());
-            Err(match section {
-                Some(section) => Failure::new(Reason::Unsupported, format!("unsupported: {section}.{asked} (run)")),
-                None => Failure::new(Reason::InvalidInput, format!("resource with key {asked:?} not found")),
-            })
-        }
+        [] => Err(if has(OTHER, asked) {
+            Failure::new(Reason::Unsupported, format!("unsupported: {OTHER}.{asked} (run)"))
+        } else {
+            Failure::new(Reason::InvalidInput, format!("resource with key {asked:?} not found"))
+        }),
         many => Err(Failure::new(
             Reason::InvalidInput,
             format!(
@@ -68,6 +72,41 @@ fn find(config: &Tree, asked: &str) -> Result<(&'static str, String), Failure> {
             ),
         )),
     }
+}
+
+/// Runs where the caller stands, as the command would without us before it.
+fn command(ready: &Ready, words: &[String]) -> Done {
+    let here = std::env::current_dir().map_err(|e| Failure::new(Reason::Internal, "find the folder").because(e))?;
+    take_our_place(ready, &words[0], &words[1..], &here, Vec::new())
+}
+
+/// Runs in the bundle's folder, by `bash`; the first failing command ends it.
+fn script(ready: &Ready, script: &Tree, words: &[String]) -> Done {
+    if !words.is_empty() {
+        let message = format!("additional arguments are not supported for scripts. Got: [{}]", words.join(" "));
+        return Err(wrong(message).hint("give them in environment variables, which a script inherits").into());
+    }
+    let own = script.get("env").and_then(Tree::as_map).into_iter().flatten();
+    let own = own.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
+    let content = script.text(&["content"]).unwrap_or_default().to_owned();
+    take_our_place(ready, "bash", &["-ec".to_owned(), content], &ready.hand.root, own)
+}
+
+fn take_our_place(
+    ready: &Ready,
+    program: &str,
+    args: &[String],
+    folder: &Path,
+    mut plain: Vec<(String, String)>,
+) -> Done {
+    let signed_in = [
+        ("DATABRICKS_HOST", ready.rest.host()),
+        ("DATABRICKS_AUTH_TYPE", "pat"),
+        ("DATABRICKS_BUNDLE_TARGET", &ready.resolved.target),
+    ];
+    plain.extend(signed_in.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let added = Added { plain: &plain, secret: &[("DATABRICKS_TOKEN", &ready.token)] };
+    match become_program(program, args, folder, &added)? {}
 }
 
 fn wrong(message: String) -> Failure {
