@@ -184,16 +184,19 @@ struct Walk<'s> {
     /// The .gitignore files on the way down, each with the folder it lies in, outermost first.
     rules: Vec<(String, Gitignore)>,
     files: Vec<Found>,
+    /// Rules or not. Else nothing below an ignored folder is looked at: no rule in it can
+    /// bring a file back.
+    everything: bool,
 }
 
 impl<'s> Walk<'s> {
     fn new(sync_root: &'s str, source: &'s dyn Source) -> Self {
-        Self { source, sync_root, rules: Vec::new(), files: Vec::new() }
+        Self { source, sync_root, rules: Vec::new(), files: Vec::new(), everything: false }
     }
 
     /// Every file under a folder, whatever .gitignore says.
     fn everything(root: &'s str, source: &'s dyn Source) -> Result<Vec<Found>, Failure> {
-        let mut walk = Self::new(root, source);
+        let mut walk = Self { everything: true, ..Self::new(root, source) };
         walk.folder(".", true)?;
         Ok(walk.files)
     }
@@ -235,7 +238,9 @@ impl<'s> Walk<'s> {
             folder = join(&folder, part);
             ignored |= self.is_ignored(&folder, true);
         }
-        self.folder(&folder, ignored)?;
+        if !ignored {
+            self.folder(&folder, false)?;
+        }
         self.rules.truncate(before);
         Ok(())
     }
@@ -257,7 +262,9 @@ impl<'s> Walk<'s> {
                 EntryKind::Folder if [".git", ".databricks"].contains(&entry.name.as_str()) => {}
                 EntryKind::Folder => {
                     let ignored = ignored || self.is_ignored(&path, true);
-                    self.folder(&path, ignored)?;
+                    if self.everything || !ignored {
+                        self.folder(&path, ignored)?;
+                    }
                 }
                 _ => {
                     let ignored = ignored || self.is_ignored(&path, false);
@@ -271,6 +278,9 @@ impl<'s> Walk<'s> {
 
     /// Reads the .gitignore of a folder, relative to the bundle.
     fn rules_of(&mut self, folder: &str) -> Result<(), Failure> {
+        if self.everything {
+            return Ok(());
+        }
         let Some(bytes) = self.source.read(&join(folder, ".gitignore"))? else { return Ok(()) };
         let mut builder = GitignoreBuilder::new("");
         for line in String::from_utf8_lossy(&bytes).lines() {
