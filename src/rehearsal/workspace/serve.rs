@@ -97,7 +97,10 @@ pub async fn serve(config: Config) -> io::Result<Running> {
     });
     // At once, because another workspace of its metastore may ask for them first.
     if let Identity::Federated(_) = server.config.identity {
-        server.with_store(WORKSPACE, |store, now| store.with_catalogs(&server.config.catalogs, now));
+        server.with_store(WORKSPACE, |store, now| {
+            store.with_catalogs(&server.config.catalogs, now);
+            store.with_volumes(&server.config.volumes, now);
+        });
     }
     let app: Router =
         super::routes::all().layer(middleware::from_fn_with_state(server.clone(), through)).with_state(server.clone());

@@ -78,6 +78,15 @@ impl Store {
         }
     }
 
+    /// Volumes that exist without anybody having made them.
+    pub fn with_volumes(&mut self, names: &[String], now: i64) {
+        for name in names {
+            if self.get("volumes", name).is_none() {
+                super::api::catalog::seed_volume(self, name, now);
+            }
+        }
+    }
+
     /// Everybody who was ever seen has a home folder.
     pub fn welcome(&mut self, who: &Principal, now: i64) {
         if !self.people.contains(who) {

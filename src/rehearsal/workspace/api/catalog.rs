@@ -60,14 +60,35 @@ pub(crate) fn seed_catalog(store: &mut Store, name: &str, now: i64) {
         "updated_by": "admins", "isolation_mode": "OPEN", "securable_type": "CATALOG",
     });
     store.table("catalogs").insert(name.to_owned(), doc);
+    seed_schema(store, name, "default", now);
+}
+
+fn seed_schema(store: &mut Store, catalog: &str, name: &str, now: i64) {
     let id = store.ids.uuid();
-    let full_name = format!("{name}.default");
+    let full_name = format!("{catalog}.{name}");
     let doc = json!({
-        "name": "default", "catalog_name": name, "full_name": full_name, "schema_id": id, "owner": "admins",
+        "name": name, "catalog_name": catalog, "full_name": full_name, "schema_id": id, "owner": "admins",
         "metastore_id": store.uc.metastore_id, "created_at": now, "created_by": "admins", "updated_at": now,
         "updated_by": "admins", "catalog_type": "MANAGED_CATALOG",
     });
     store.table("schemas").insert(full_name, doc);
+}
+
+/// A managed volume that was there before anybody came, with the schema that it lies in.
+pub(crate) fn seed_volume(store: &mut Store, full_name: &str, now: i64) {
+    let mut parts = full_name.splitn(3, '.');
+    let (Some(catalog), Some(schema), Some(name)) = (parts.next(), parts.next(), parts.next()) else { return };
+    if store.get("schemas", &format!("{catalog}.{schema}")).is_none() {
+        seed_schema(store, catalog, schema, now);
+    }
+    let id = store.ids.uuid();
+    let doc = json!({
+        "name": name, "catalog_name": catalog, "schema_name": schema, "full_name": full_name, "volume_id": id,
+        "volume_type": "MANAGED", "owner": "admins", "metastore_id": store.uc.metastore_id, "created_at": now,
+        "created_by": "admins", "updated_at": now, "updated_by": "admins",
+        "storage_location": format!("s3://standin-metastore/metastore/{}/volumes/{id}", store.uc.metastore_id),
+    });
+    store.table("volumes").insert(full_name.to_owned(), doc);
 }
 
 impl Level {
