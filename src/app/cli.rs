@@ -33,6 +33,8 @@ enum Command {
     Validate(Raw),
     /// Deploy a bundle to dev, verify it and run its smoke jobs
     DeployDev(Raw),
+    /// Deploy to staging the release that succeeded in dev
+    DeployStaging(Raw),
     /// End what an interrupted stage left behind; the action's post step
     Settle,
     /// Print the effective configuration
@@ -77,6 +79,7 @@ fn dispatch(command: Command) -> ExitCode {
     match command {
         Command::Validate(raw) => in_runtime(stage::run(Some(Stage::Validate), raw)),
         Command::DeployDev(raw) => in_runtime(stage::run(Some(Stage::DeployDev), raw)),
+        Command::DeployStaging(raw) => in_runtime(stage::run(Some(Stage::DeployStaging), raw)),
         Command::Settle => in_runtime(stage::settle()),
         Command::Config(raw) => in_runtime(effective::print(raw)),
         Command::Bundle { arguments } => super::bundle_command::main(arguments),

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ledger::Archive;
+use super::release::ReleaseId;
+
 /// `PlanView`.
 pub const PLAN: &str = "plan";
 /// A text, `sha256:…`.
@@ -19,6 +22,12 @@ pub const TARGETS: &str = "targets";
 pub const DIAGNOSTICS: &str = "diagnostics";
 /// `Deployment`.
 pub const DEPLOYMENT: &str = "deployment";
+/// `Release`.
+pub const RELEASE: &str = "release";
+/// A text: the principal that deploys, as the workspace knows it.
+pub const DEPLOYER: &str = "deployer";
+/// Present where something older replaces something newer, on purpose.
+pub const OLDER: &str = "older";
 /// A list of `Deployed`.
 pub const RESOURCES: &str = "resources";
 /// A text: why only the offline part was done.
@@ -90,6 +99,21 @@ pub struct Deployed {
     pub title: String,
     pub id: String,
     pub url: String,
+}
+
+/// What is deployed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    pub id: ReleaseId,
+    pub archive: Archive,
+    pub commit: String,
+    pub files: usize,
+    /// Bytes of the files together.
+    pub size: u64,
+    /// Where the archive lies on this machine.
+    pub file: String,
+    /// Where it is kept for later stages; empty where the workflow takes it along.
+    pub kept: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -9,15 +9,17 @@ use serde::{Deserialize, Serialize};
 pub enum Stage {
     Validate,
     DeployDev,
+    DeployStaging,
 }
 
 impl Stage {
-    pub const ALL: &'static [Stage] = &[Stage::Validate, Stage::DeployDev];
+    pub const ALL: &'static [Stage] = &[Stage::Validate, Stage::DeployDev, Stage::DeployStaging];
 
     pub fn name(self) -> &'static str {
         match self {
             Stage::Validate => "validate",
             Stage::DeployDev => "deploy-dev",
+            Stage::DeployStaging => "deploy-staging",
         }
     }
 
@@ -29,6 +31,16 @@ impl Stage {
     pub fn environment(self) -> &'static str {
         match self {
             Stage::Validate | Stage::DeployDev => "dev",
+            Stage::DeployStaging => "staging",
+        }
+    }
+
+    /// The environment in which a release must have succeeded before this stage may deploy
+    /// it; none for a stage that works on what is checked out.
+    pub fn previous_environment(self) -> Option<&'static str> {
+        match self {
+            Stage::Validate | Stage::DeployDev => None,
+            Stage::DeployStaging => Some("dev"),
         }
     }
 
@@ -36,7 +48,7 @@ impl Stage {
     pub fn writes(self) -> bool {
         match self {
             Stage::Validate => false,
-            Stage::DeployDev => true,
+            Stage::DeployDev | Stage::DeployStaging => true,
         }
     }
 }

@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -22,11 +21,11 @@ use crate::bundle::{Facts, Git, Options, Resolved, Source, User, json, libraries
 use crate::domain::fact::Files as FileFacts;
 use crate::domain::{Diagnostic, Failure, Node, Reason, Tree};
 use crate::ports::engine::{ActAs, Engine, EnginePlan, ResolvedTarget, Unsupported};
-use crate::ports::process::{Process, Tell, Trust};
+use crate::ports::process::{Process, Tell};
 use crate::ports::{Request, World};
 use crate::saga::{Graph, Kept, Registry};
 use crate::steps::bundle::applier::Applier;
-use crate::steps::bundle::artifacts::{self, Shell};
+use crate::steps::bundle::artifacts;
 use crate::steps::bundle::book::Book;
 use crate::steps::bundle::change_resource::{self, ChangeResource};
 use crate::steps::bundle::manifest::{self, Listing, Manifest, Wanted, Work};
@@ -39,14 +38,12 @@ use crate::steps::bundle::{UploadRoute, WorkspaceFiles, read, state_files, uploa
 /// Which release of the official command our documents are those of.
 pub const CLI_VERSION: &str = "1.14.0";
 
-const BUILD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-
 /// A bundle's folder, and what is known before any workspace is asked.
 pub struct Embedded {
-    root: PathBuf,
-    source: Arc<dyn Source + Send + Sync>,
-    options: Options,
-    git: Option<Git>,
+    pub(super) root: PathBuf,
+    pub(super) source: Arc<dyn Source + Send + Sync>,
+    pub(super) options: Options,
+    pub(super) git: Option<Git>,
     /// What was planned last, by target.
     planned: Mutex<HashMap<String, Arc<Prepared>>>,
 }
@@ -68,7 +65,7 @@ impl Embedded {
         Self { root, source, options, git, planned: Mutex::default() }
     }
 
-    fn options(&self, target: Option<&str>) -> Options {
+    pub(super) fn options(&self, target: Option<&str>) -> Options {
         Options { target: target.map(str::to_owned), ..self.options.clone() }
     }
 
@@ -82,7 +79,7 @@ impl Embedded {
         load::load(self.source.as_ref(), &self.options(Some(target)))
     }
 
-    fn resolved(&self, target: &str, user: Option<User>) -> Result<Resolved, Failure> {
+    pub(super) fn resolved(&self, target: &str, user: Option<User>) -> Result<Resolved, Failure> {
         let facts = Facts { user, git: self.git.clone() };
         let loaded = self.load(target)?;
         let mut resolved = resolve_loaded(loaded, self.source.as_ref(), &self.options(Some(target)), &facts);
@@ -184,12 +181,7 @@ impl Engine for Embedded {
     }
 
     async fn build(&self, target: &str, process: &dyn Process, line: Tell<'_>) -> Result<(), Failure> {
-        let resolved = self.resolved(target, None)?;
-        let shell = Shell { process, env: Vec::new(), trust: Trust::Project, timeout: BUILD_TIMEOUT };
-        for build in artifacts::builds(&resolved.config, &self.root) {
-            shell.build(&build, line).await?;
-        }
-        Ok(())
+        self.build_all(&[target.to_owned()], process, line).await
     }
 
     async fn plan(&self, target: &str, world: &World, act_as: Option<&ActAs>) -> Result<EnginePlan, Failure> {
@@ -389,7 +381,7 @@ fn in_the_name_of(principal: &ActAs) -> User {
     User::from_profile(profile)
 }
 
-fn document(config: &Tree) -> Result<Value, Failure> {
+pub(super) fn document(config: &Tree) -> Result<Value, Failure> {
     let wrong = |why: String| Failure::new(Reason::Internal, format!("write the resolved configuration: {why}"));
     let written = json::write(config, 0).map_err(wrong)?;
     serde_json::from_str(&written).map_err(|e| wrong(e.to_string()))
@@ -408,7 +400,7 @@ fn unsupported(constructs: Vec<String>) -> Failure {
     Failure::new(Reason::Unsupported, message).hint("use `engine: cli` in an image that has the official command")
 }
 
-fn refuse_errors(found: &[Diagnostic], reason: Reason) -> Result<(), Failure> {
+pub(super) fn refuse_errors(found: &[Diagnostic], reason: Reason) -> Result<(), Failure> {
     let errors: Vec<Diagnostic> = found.iter().filter(|d| d.is_error()).cloned().collect();
     let Some(first) = errors.first() else { return Ok(()) };
     let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };

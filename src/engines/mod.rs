@@ -1,4 +1,6 @@
 //! Which engine reads the bundle: ours, or the official command.
 
+mod build;
+pub mod contents;
 pub mod embedded;
 pub mod official_cli;

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::period::Period;
 use super::raw::{INPUTS, Raw};
 use crate::domain::nearest::nearest;
-use crate::domain::{Failure, Reason, Secret, Stage};
+use crate::domain::{Failure, Reason, ReleaseId, Secret, Stage};
 
 /// The name of the configuration file where `config` does not say otherwise.
 pub const CONFIG_FILE: &str = "mlops-deploy.yml";
@@ -38,6 +38,8 @@ pub struct Inputs {
     pub github_token: Option<Secret>,
     pub databricks_token: Option<Secret>,
     pub commit: Option<String>,
+    pub release: Option<ReleaseId>,
+    pub release_file: Option<PathBuf>,
     pub engine: EngineChoice,
     pub dry_run: bool,
     pub comment: CommentPolicy,
@@ -112,6 +114,8 @@ impl Inputs {
             bundle_path,
             target: door.target(given(&raw.target)),
             commit: door.commit(given(&raw.commit)),
+            release: door.release(given(&raw.release)),
+            release_file: given(&raw.release_file).map(|path| door.anywhere("release-file", path, at)),
             engine: door.word("engine", given(&raw.engine), &ENGINES),
             dry_run: door.switch("dry-run", given(&raw.dry_run)),
             comment: door.word("comment", given(&raw.comment), &COMMENTS),
@@ -221,6 +225,20 @@ impl Door {
         Some(text.to_ascii_lowercase())
     }
 
+    fn release(&mut self, text: Option<&str>) -> Option<ReleaseId> {
+        let text = text?;
+        let release = ReleaseId::parse(text);
+        if release.is_none() {
+            let message = format!(
+                "`{}` is not the id of a release (`sha256:` and 64 hexadecimal digits), \
+                 e.g. `${{{{ needs.deploy-dev.outputs.release }}}}`",
+                shown(text)
+            );
+            self.refuse("release", message);
+        }
+        release
+    }
+
     fn target(&mut self, text: Option<&str>) -> Option<String> {
         let text = text?;
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '/') {
@@ -250,10 +268,32 @@ impl Door {
         path
     }
 
+    /// A file that need not lie in the checkout: what earlier steps of the job brought lies
+    /// where the runner keeps temporary files.
+    fn anywhere(&mut self, input: &str, text: &str, at: &Surroundings) -> PathBuf {
+        self.path(input, text, &Surroundings { confined: false, ..at.clone() })
+    }
+
     /// Mistakes that only two inputs together can make.
     fn together(&mut self, inputs: &Inputs, stage: Stage) {
         if inputs.offline && stage.writes() {
             self.refuse("offline", format!("`true` leaves nothing to do for `{stage}`; use it with `validate`"));
+        }
+        let deploys_a_release = stage.previous_environment().is_some();
+        if deploys_a_release && inputs.release.is_none() && !self.mistakes.iter().any(|m| m.input == "release") {
+            let message = format!(
+                "is missing; `{stage}` deploys what `deploy-dev` has packed, \
+                 e.g. `${{{{ needs.deploy-dev.outputs.release }}}}`"
+            );
+            self.refuse("release", message);
+        }
+        for (name, given) in [("release", inputs.release.is_some()), ("release-file", inputs.release_file.is_some())] {
+            if given && !deploys_a_release {
+                self.refuse(
+                    name,
+                    format!("`{stage}` works on what is checked out; only stages behind it take a release"),
+                );
+            }
         }
     }
 }

@@ -57,7 +57,7 @@ macro_rules! inputs {
 inputs! {
     #[arg(skip)]
     stage: String, "stage", default "",
-        "what to do: `validate` on a pull request, `deploy-dev` on merge";
+        "what to do: `validate` on a pull request, `deploy-dev` on merge, `deploy-staging` behind it";
     #[arg(long, value_name = "FILE")]
     config: String, "config", default "",
         "path of the configuration file; default: `mlops-deploy.yml` in `bundle-path`";
@@ -73,6 +73,12 @@ inputs! {
     #[arg(long, value_name = "SHA")]
     commit: String, "commit", default "",
         "full SHA that must be checked out; anything else is refused; default: no demand";
+    #[arg(long, value_name = "ID")]
+    release: String, "release", default "",
+        "id of the release to deploy, as `deploy-dev` has put it out: `${{ needs.deploy-dev.outputs.release }}`; for the stages behind it";
+    #[arg(long, value_name = "FILE")]
+    release_file: String, "release-file", default "",
+        "the release's archive, where the configuration names no place for `releases` and the workflow takes it along";
     #[arg(long, value_name = "NAME")]
     engine: String, "engine", default "auto",
         "which engine reads the bundle: `auto`, `embedded`, or `cli` for the official command";
@@ -90,10 +96,10 @@ inputs! {
         "how long to wait in line for another deployment's lock; `0s` does not wait";
     #[arg(long, value_name = "PERIOD")]
     deadline: String, "deadline", default "",
-        "how long the stage may take; default: its budget in the configuration, else `15m` for `validate` and `45m` for `deploy-dev`";
+        "how long the stage may take; default: its budget in the configuration, else `15m` for `validate` and `45m` for the others";
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     allow_older: String, "allow-older", default "false",
-        "`true`: deploy although a newer commit is deployed";
+        "`true`: deploy although a newer commit or release is deployed; the ledger says that it was set";
     #[arg(skip)]
     databricks_token: Secret, "databricks-token", default "",
         "a personal access token, where the workspace cannot trust GitHub's ID tokens; a warning is printed";

@@ -2,9 +2,12 @@
 //!
 //! A phase asks all its rules and shows every answer; the first refusal ends it.
 
+pub mod as_packed;
 pub mod as_promised;
+pub mod deployed_before;
 pub mod host_allowed;
 pub mod not_older;
+pub mod not_older_release;
 pub mod plan_principal;
 pub mod smoke_passed;
 pub mod trusted_event;

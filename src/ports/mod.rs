@@ -9,6 +9,7 @@ pub mod github;
 pub mod identity;
 pub mod process;
 pub mod rest;
+pub mod store;
 pub mod world;
 
 pub use clock::Clock;
@@ -17,4 +18,5 @@ pub use github::GitHub;
 pub use identity::{Identity, IdentityError};
 pub use process::{Command, Finished, Process, ProcessError};
 pub use rest::{Body, Method, Part, Reply, Request, Rest, RestError};
+pub use store::Store;
 pub use world::World;

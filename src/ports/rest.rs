@@ -5,6 +5,7 @@
 //! `Lost`, and the change looks for what it may have made.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,6 +50,8 @@ pub enum Body {
     None,
     Json(Value),
     Bytes(Bytes),
+    /// A file of this machine, sent a piece at a time.
+    File(PathBuf),
     Multipart(Vec<Part>),
 }
 
@@ -249,4 +252,7 @@ pub trait Rest: Send + Sync {
 
     /// Authenticated, paced, and repeated where that is harmless. Not 2xx is an error.
     async fn call(&self, request: Request) -> Result<Reply, RestError>;
+
+    /// The same, but the body of a good answer goes into the file `to`, a piece at a time.
+    async fn download(&self, request: Request, to: &Path) -> Result<Reply, RestError>;
 }

@@ -30,6 +30,14 @@ pub const OUTPUTS: &[Described] = &[
         name: "journal-file",
         description: "path of the journal, one JSON object a line, without values that may be secret",
     },
+    Described {
+        name: "release",
+        description: "id of the release that was packed or deployed, for the stages behind: `sha256:` and 64 hexadecimal digits",
+    },
+    Described {
+        name: "release-file",
+        description: "path of the release's archive on this runner; its digest lies beside it under the same name with `.sha256`",
+    },
     Described { name: "run-url", description: "page of this attempt of the run" },
     Described { name: "deployment-id", description: "id of the GitHub deployment whose status was kept" },
 ];
@@ -59,6 +67,8 @@ pub fn outputs(view: &RunView, written: &Written) -> Vec<(&'static str, String)>
         "plan-file" => written.plan.clone().unwrap_or_default(),
         "summary-file" => written.summary.clone().unwrap_or_default(),
         "journal-file" => written.journal.clone().unwrap_or_default(),
+        "release" => view.release.as_ref().map_or(String::new(), |r| r.id.to_string()),
+        "release-file" => view.release.as_ref().map_or(String::new(), |r| r.file.clone()),
         "run-url" => view.about.run_url.clone(),
         "deployment-id" => view.deployment.as_ref().map_or(String::new(), |d| d.id.to_string()),
         _ => String::new(),

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::domain::fact::{self, About, Deployed, Deployment, Engine, Files, Target};
+use crate::domain::fact::{self, About, Deployed, Deployment, Engine, Files, Release, Target};
+use crate::domain::ledger::Head;
 use crate::domain::plan::PlanView;
 use crate::domain::{Diagnostic, RunOutcome, Severity};
 use crate::saga::{Entry, Event, Spec};
@@ -57,6 +58,9 @@ pub struct RunView {
     pub targets: Vec<Target>,
     pub diagnostics: Vec<Diagnostic>,
     pub deployment: Option<Deployment>,
+    pub release: Option<Release>,
+    /// The head of the environment's ledger, once this run has written there.
+    pub recorded: Option<Head>,
     pub resources: Vec<Deployed>,
     pub runs: Vec<RunEnd>,
     pub offline: Option<String>,
@@ -121,6 +125,9 @@ impl RunView {
                 titles.insert(change.id(), title.clone());
                 self.made.push(Made { id: change.id(), title: title.clone(), seconds: *seconds });
                 self.runs.extend(run_end(change, &outcome.0, *seconds));
+                if change.verb == RECORD {
+                    self.recorded = read(&outcome.0);
+                }
             }
             Event::Failed { change, title, reason, message } => {
                 titles.insert(change.id(), title.clone());
@@ -156,12 +163,26 @@ impl RunView {
             fact::TARGETS => self.targets = read(value).unwrap_or_default(),
             fact::DIAGNOSTICS => self.diagnostics.extend(read::<Vec<Diagnostic>>(value).unwrap_or_default()),
             fact::DEPLOYMENT => self.deployment = read(value),
+            fact::RELEASE => self.release(read(value)),
             fact::RESOURCES => self.resources = read(value).unwrap_or_default(),
             fact::OFFLINE => self.offline = read(value),
             fact::DEPLOYED_COMMIT => self.deployed_commit = read(value),
             fact::DECIDED_LATER => self.decided_later = read(value).unwrap_or_default(),
             _ => {}
         }
+    }
+
+    /// A release may be of another commit than the one that is checked out: it is what counts.
+    fn release(&mut self, release: Option<Release>) {
+        if let Some(commit) = release.as_ref().map(|r| &r.commit).filter(|commit| !commit.is_empty()) {
+            self.about.commit.clone_from(commit);
+        }
+        self.release = release;
+    }
+
+    /// Nothing but the books was written: what is deployed is as it was.
+    pub fn changed_nothing(&self) -> bool {
+        self.made.iter().all(|made| BOOKS.iter().any(|verb| made.id.starts_with(&format!("{verb} "))))
     }
 
     pub fn errors(&self) -> usize {
@@ -190,6 +211,10 @@ impl RunView {
 fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
 }
+
+const RECORD: &str = "record";
+/// Verbs that write down what was deployed, and deploy nothing.
+const BOOKS: [&str; 2] = ["keep-release", RECORD];
 
 fn run_end(change: &Spec, outcome: &Value, seconds: f64) -> Option<RunEnd> {
     if change.verb != "run-job" {

@@ -119,6 +119,43 @@ pub fn runs(view: &RunView) -> Vec<String> {
     view.runs.iter().map(line).collect()
 }
 
+/// What was deployed, and where that stands in the books.
+pub fn release(view: &RunView) -> Vec<String> {
+    let Some(release) = &view.release else { return Vec::new() };
+    let mut lines = vec![
+        format!("- id {}", code(&release.id.to_string())),
+        format!(
+            "- {} files, {}; archive {}, {}",
+            release.files,
+            bytes(release.size),
+            bytes(release.archive.size),
+            code(&release.archive.sha256.to_string())
+        ),
+    ];
+    if !release.commit.is_empty() {
+        lines.push(format!("- of commit {}", code(&release.commit)));
+    }
+    if !release.kept.is_empty() {
+        lines.push(format!("- kept in {}", code(&release.kept)));
+    }
+    if let Some(head) = &view.recorded {
+        lines.push(format!(
+            "- record {} of the ledger, whose head is now {}",
+            head.sequence,
+            code(&head.digest.to_string())
+        ));
+    }
+    lines
+}
+
+fn bytes(size: u64) -> String {
+    match size {
+        0..1_000 => format!("{size} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", size as f64 / 1e3),
+        _ => format!("{:.1} MB", size as f64 / 1e6),
+    }
+}
+
 /// What was done, or tried.
 pub fn steps(view: &RunView) -> Vec<String> {
     let mut lines: Vec<String> =
@@ -142,6 +179,7 @@ pub fn about(view: &RunView) -> Vec<String> {
     line("stage", &about.stage);
     line("workspace", &about.host);
     line("commit", &about.commit);
+    line("release", &view.release.as_ref().map(|r| r.id.to_string()).unwrap_or_default());
     line("deployed before", view.deployed_commit.as_deref().unwrap_or_default());
     line("plan", view.plan_digest.as_deref().unwrap_or_default());
     line("version", &about.version);

@@ -30,6 +30,7 @@ pub fn render(view: &RunView) -> String {
     section(&mut page, sections::changes_title(view), &plan.map(changes::list).unwrap_or_default());
     section(&mut page, "How to undo", &sections::undo(view));
     section(&mut page, "Smoke", &sections::runs(view));
+    section(&mut page, "Release", &sections::release(view));
     section(&mut page, "Now in the workspace", &sections::resources(view));
     section(&mut page, "Findings", &findings);
     section(&mut page, "What was asked", &sections::verdicts(view));

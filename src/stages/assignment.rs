@@ -1,15 +1,21 @@
 //! What a stage was asked to do: inputs, configuration and event as one value.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::domain::fact::Release;
+use crate::domain::ledger::Head;
 use crate::inputs::config::{Environment, Smoke};
 use crate::inputs::event::Occasion;
 use crate::ports::engine::ActAs;
+use crate::steps::ledger::Ledger;
 
 #[derive(Clone, Debug)]
 pub struct Assignment {
     pub environment: Environment,
     pub target: String,
+    /// The bundle's name.
+    pub bundle: String,
     pub smoke: Vec<Smoke>,
     pub occasion: Occasion,
     /// What is checked out, where there is a repository.
@@ -18,6 +24,12 @@ pub struct Assignment {
     pub lock_timeout: Duration,
     /// Present when another principal reads than the one that deploys.
     pub act_as: Option<ActAs>,
+    /// What is deployed; absent for a stage that only shows a plan.
+    pub release: Option<Release>,
+    /// Where this environment's records of the bundle lie; absent where it keeps none.
+    pub ledger: Option<Ledger>,
+    /// The heads of earlier environments' ledgers, as they were seen.
+    pub seen: BTreeMap<String, Head>,
     /// Unique to this run and attempt: it names the folder of what is saved for undoing.
     pub run_key: String,
 }

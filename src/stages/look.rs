@@ -12,6 +12,7 @@ use super::assignment::Assignment;
 use super::phase::{Context, Decision, Phase};
 use crate::bundle::knowledge::knowledge;
 use crate::domain::{Failure, fact, plan};
+use crate::inputs::event::Occasion;
 use crate::policy::not_older::{self, Age};
 use crate::policy::{Verdict, trusted_event};
 use crate::ports::engine::{Engine, EnginePlan};
@@ -19,12 +20,19 @@ use crate::ports::github::Ancestry;
 use crate::saga::{Begun, Event, Unfinished};
 use crate::steps::bundle::{WorkspaceFiles, mirror};
 use crate::steps::commit_age::{self, Answer};
+use crate::steps::volume::VolumeFiles;
 
 pub struct Look {
     pub assignment: Arc<Assignment>,
     pub engine: Arc<dyn Engine>,
     /// Absent for a stage that only shows the plan.
-    pub deploys: Option<WorkspaceFiles>,
+    pub deploys: Option<Deploys>,
+}
+
+pub struct Deploys {
+    pub files: WorkspaceFiles,
+    /// The phase to go on with where only the ledger has something to learn.
+    pub unchanged: &'static str,
 }
 
 #[async_trait]
@@ -38,22 +46,44 @@ impl Phase for Look {
         let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         let facts = facts(&plan)?;
         let mut decision = Decision { facts, ..Decision::default() };
-        let Some(files) = &self.deploys else {
+        let Some(Deploys { files, unchanged }) = &self.deploys else {
             decision.last = true;
             return Ok(decision);
         };
-        decision.verdicts.push(trusted(asked));
-        decision.verdicts.push(self.age(at, &plan).await?);
-        decision.last = plan.is_empty() && !interrupted(files, &plan.root_path).await?;
+        decision.verdicts.push(trusted(&asked.occasion));
+        let age = self.age(at, &plan).await?;
+        let older = matches!(age, Age::Older | Age::Diverged);
+        let (deployed, commit) = (plan.deployed_commit.as_deref().unwrap_or_default(), asked.commit_text());
+        decision.verdicts.push(not_older::verdict(age, deployed, commit, asked.allow_older));
+        if older && asked.allow_older {
+            decision.facts.push((fact::OLDER, json!(true)));
+        }
+        if plan.is_empty() && !interrupted(files, &plan.root_path).await? {
+            if self.is_news(at).await? {
+                decision.skip_to = Some(unchanged);
+            } else {
+                decision.last = true;
+            }
+        }
         Ok(decision)
     }
 }
 
 impl Look {
-    async fn age(&self, at: &Context, plan: &EnginePlan) -> Result<Verdict, Failure> {
+    /// Whether the ledger does not have this release as its last yet: another commit may make
+    /// the same of this target and something else of the next one.
+    async fn is_news(&self, at: &Context) -> Result<bool, Failure> {
+        let Some((release, ledger)) = self.assignment.release.as_ref().zip(self.assignment.ledger.as_ref()) else {
+            return Ok(false);
+        };
+        let chain = ledger.read(&VolumeFiles::new(Arc::clone(&at.world.workspace))).await?;
+        Ok(chain.last().is_none_or(|record| record.release != release.id))
+    }
+
+    async fn age(&self, at: &Context, plan: &EnginePlan) -> Result<Age, Failure> {
         let asked = &self.assignment;
         let deployed = plan.deployed_commit.as_deref();
-        let age = match commit_age::ask(&at.world, deployed, asked.commit.as_deref()).await {
+        Ok(match commit_age::ask(&at.world, deployed, asked.commit.as_deref()).await {
             Answer::NothingDeployed => Age::First,
             Answer::Same | Answer::Compared(Ancestry::Identical) => Age::Same,
             Answer::Compared(Ancestry::Ahead) => Age::Newer,
@@ -65,15 +95,15 @@ impl Look {
                 at.journal.record(Event::Notice { message }).await?;
                 Age::Unknown
             }
-        };
-        Ok(not_older::verdict(age, deployed.unwrap_or_default(), asked.commit_text(), asked.allow_older))
+        })
     }
 }
 
-fn trusted(asked: &Assignment) -> Verdict {
-    let trust = asked.occasion.trust;
+/// Whether the event may change anything.
+pub fn trusted(occasion: &Occasion) -> Verdict {
+    let trust = occasion.trust;
     let objection = (!trust.may_deploy()).then(|| trust.because().unwrap_or("its code is not trusted"));
-    trusted_event::verdict(asked.occasion.event(), objection)
+    trusted_event::verdict(occasion.event(), objection)
 }
 
 /// What reports and later runs read of a plan. The document itself holds values that may be
@@ -85,6 +115,7 @@ pub fn facts(plan: &EnginePlan) -> Result<Vec<(&'static str, Value)>, Failure> {
         (fact::PLAN, json!(view)),
         (fact::PLAN_DIGEST, json!(plan::digest(&plan.document))),
         (fact::DEPLOYED_COMMIT, json!(plan.deployed_commit)),
+        (fact::DEPLOYER, json!(plan.deployer)),
     ];
     if let Some(files) = &plan.files {
         facts.push((fact::FILES, json!(files)));

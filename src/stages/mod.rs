@@ -2,7 +2,11 @@
 
 pub mod assignment;
 pub mod deploy_dev;
+pub mod deploy_staging;
+pub mod deployment;
+pub mod keep;
 pub mod look;
 pub mod phase;
 pub mod promises;
+pub mod record;
 pub mod validate;

@@ -24,6 +24,8 @@ pub struct Decision {
     pub changes: Graph<World>,
     /// Nothing is left to do: later phases are not asked.
     pub last: bool,
+    /// Nothing is left to do up to the phase of this name.
+    pub skip_to: Option<&'static str>,
 }
 
 #[async_trait]
@@ -83,7 +85,11 @@ struct Progress {
 }
 
 async fn run(phases: &[Box<dyn Phase>], at: &Context, progress: &mut Progress) -> Result<(), Failure> {
+    let mut skip_to = None;
     for (i, phase) in phases.iter().enumerate() {
+        if skip_to.is_some_and(|name| name != phase.name()) {
+            continue;
+        }
         if at.options.stop.requested() {
             return Err(Failure::new(Reason::Cancelled, format!("stopped before phase `{}`", phase.name())));
         }
@@ -91,6 +97,7 @@ async fn run(phases: &[Box<dyn Phase>], at: &Context, progress: &mut Progress) -
         at.journal.record(Event::PhaseStarted { phase: phase.name().to_owned() }).await?;
         let decision = phase.decide(at, &progress.begun).await?;
         let last = decision.last;
+        skip_to = decision.skip_to;
         note(at, &decision).await?;
         let wrote = carry_out(phase.name(), decision, at, progress).await?;
         let phase = phase.name().to_owned();

@@ -62,6 +62,23 @@ fn values_are_texts_as_they_are_written() {
 }
 
 #[test]
+fn places_that_keep_no_books_are_refused() {
+    let environment =
+        |name: &str, records: &str| format!("  {name}: {{host: h-{name}.example.com, records: {records}}}\n");
+    let text = format!(
+        "environments:\n{}{}{}{}releases: artifact\n",
+        environment("dev", "/Volumes/dev/ops/deployments/"),
+        environment("staging", "/Volumes/dev/ops/deployments"),
+        environment("prod", "/Workspace/ops"),
+        environment("other", "/Volumes/a/../b/c"),
+    );
+    insta::assert_snapshot!(refusal(&text));
+    for good in ["./kept", "../kept", "/mnt/kept", "/Volumes/a/b/c/d"] {
+        read(&format!("environments: {{dev: {{host: h.example.com}}}}\nreleases: {good}\n")).unwrap();
+    }
+}
+
+#[test]
 fn an_environment_is_found_by_name_target_profile_and_host() {
     let config = read(FULL).unwrap();
     assert_eq!(config.of_target("production").unwrap().name, "prod");

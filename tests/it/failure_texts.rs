@@ -1,9 +1,13 @@
 //! What a failure says, word for word, reason by reason: made by the code that makes it in a
 //! run, printed as a run prints it. A reason without a case is named by the last test.
 
+use std::collections::BTreeMap;
+
+use mlops_deploy::adapters::host::archive;
 use mlops_deploy::bundle::state::State;
+use mlops_deploy::domain::ledger::{self, Chain, Record};
 use mlops_deploy::domain::plan::{Knowledge, Loss};
-use mlops_deploy::domain::{Failure, Origin, Reason, plan};
+use mlops_deploy::domain::{Digest, Failure, Origin, Reason, ReleaseId, plan};
 use mlops_deploy::inputs::config;
 use mlops_deploy::inputs::{Config, Inputs, Raw, Surroundings};
 use mlops_deploy::policy::as_promised::Promise;
@@ -12,11 +16,13 @@ use mlops_deploy::policy::not_older::Age;
 use mlops_deploy::policy::plan_principal::PlanPrincipal;
 use mlops_deploy::policy::smoke_passed::RunEnd;
 use mlops_deploy::policy::{
-    Verdict, as_promised, host_allowed, not_older, plan_principal, smoke_passed, trusted_event,
+    Verdict, as_packed, as_promised, deployed_before, host_allowed, not_older, not_older_release, plan_principal,
+    smoke_passed, trusted_event,
 };
 use mlops_deploy::ports::RestError;
 use mlops_deploy::report::failure::text;
 use mlops_deploy::saga::{JournalError, StepError};
+use mlops_deploy::steps::ledger::Ledger;
 use serde_json::{Value, json};
 
 fn refused(verdict: Verdict) -> Failure {
@@ -75,6 +81,53 @@ fn gates() -> Vec<Failure> {
     ]
 }
 
+/// Dev's ledger, in which the first release came before the second.
+fn chain(releases: &[ReleaseId]) -> Chain {
+    let mut head = None;
+    let mut files = BTreeMap::new();
+    for release in releases {
+        let record = Record {
+            version: ledger::VERSION,
+            sequence: 0,
+            previous: None,
+            at: "2026-11-25T10:00:00Z".into(),
+            environment: "dev".into(),
+            bundle: "churn".into(),
+            target: "dev".into(),
+            stage: "deploy-dev".into(),
+            release: *release,
+            archive: None,
+            commit: "c".into(),
+            older: false,
+            plan_digest: String::new(),
+            changes: BTreeMap::new(),
+            by: ledger::By::default(),
+            seen: BTreeMap::new(),
+            details: BTreeMap::new(),
+            program: "0.1.0".into(),
+        };
+        let record = record.behind(head);
+        head = Some(record.head());
+        files.insert(record.sequence, record.to_bytes());
+    }
+    Chain::verify("dev", &files).unwrap()
+}
+
+fn releases() -> Vec<Failure> {
+    let [old, new, unknown] = [&b"old"[..], b"new", b"unknown"].map(|text| ReleaseId(Digest::of(text)));
+    let dev = chain(&[old, new]);
+    let broken = Chain::verify("dev", &BTreeMap::from([(2, Vec::new())])).unwrap_err();
+    let (packed, here) = (json!({"resources": {"jobs": {"a": {"name": "x"}}}}), json!({"resources": {"jobs": {}}}));
+    vec![
+        refused(deployed_before::verdict(unknown, "dev", Some(&dev))),
+        refused(deployed_before::verdict(unknown, "dev", None)),
+        refused(not_older_release::verdict(old, Some(new), &dev, false)),
+        refused(as_packed::verdict("staging", &packed, &here)),
+        archive::changed(new, "`src/a.py` has other bytes than its digest says".into()),
+        Ledger::new("dev", "/Volumes/dev/ops/deployments", "churn").broken(&broken),
+    ]
+}
+
 fn outside() -> Vec<Failure> {
     let newer = br#"{"state_version": 99, "state": {}}"#;
     let feature = br#"{"state_version": 2, "features": {"deployment_history": true}, "state": {}}"#;
@@ -96,7 +149,7 @@ fn outside() -> Vec<Failure> {
 }
 
 fn all() -> Vec<Failure> {
-    [inputs(), gates(), outside()].into_iter().flatten().collect()
+    [inputs(), gates(), releases(), outside()].into_iter().flatten().collect()
 }
 
 #[test]
@@ -127,8 +180,14 @@ fn a_cause_is_said_once_and_foreign_text_gives_no_commands() {
 }
 
 /// Reasons whose message needs a whole scene, and the story that has it word for word.
-const TOLD_IN: &[(&str, &str)] =
-    &[("oidc-unavailable", "sign_in.rs"), ("token-refused", "sign_in.rs"), ("cancelled", "saga.rs")];
+const TOLD_IN: &[(&str, &str)] = &[
+    ("oidc-unavailable", "sign_in.rs"),
+    ("token-refused", "sign_in.rs"),
+    ("cancelled", "saga.rs"),
+    ("release-missing", "release_stories.rs"),
+    ("ledger-unreadable", "release_stories.rs"),
+    ("unsafe-archive", "archives.rs"),
+];
 
 #[test]
 fn every_reason_has_its_message_held() {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod action_file;
+mod archives;
 mod bundle_by_hand;
 mod bundle_plan;
 mod bundle_run;
@@ -25,6 +26,7 @@ mod occasions;
 mod phases;
 mod plans;
 mod readme;
+mod release_stories;
 mod reports;
 mod runner;
 mod saga;

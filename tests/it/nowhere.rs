@@ -30,6 +30,10 @@ impl Rest for Nowhere {
     async fn call(&self, request: Request) -> Result<Reply, RestError> {
         panic!("asked for {} {}", request.method.name(), request.path)
     }
+
+    async fn download(&self, request: Request, _: &Path) -> Result<Reply, RestError> {
+        panic!("asked for {} {}", request.method.name(), request.path)
+    }
 }
 
 #[async_trait]

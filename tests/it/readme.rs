@@ -12,6 +12,9 @@ use serde_json::Value;
 
 const README: &str = "README.md";
 
+/// In the order in which they run.
+const STAGES: [&str; 3] = ["validate", "deploy-dev", "deploy-staging"];
+
 #[test]
 fn the_tables_are_those_of_the_code() {
     let tables = [
@@ -84,13 +87,13 @@ fn permissions() -> String {
         "the deployment and its status",
         "finding the job's own deployment",
     ];
-    for stage in ["validate", "deploy-dev"] {
+    for stage in STAGES {
         write!(table, " `{stage}` |").unwrap();
     }
-    table.push_str("\n|---|---|---|---|\n");
+    writeln!(table, "\n|---|---|{}", "---|".repeat(STAGES.len())).unwrap();
     for (name, why) in names.iter().zip(why) {
         write!(table, "| `{name}` | {why} |").unwrap();
-        for stage in ["validate", "deploy-dev"] {
+        for stage in STAGES {
             let level = stages[stage].iter().find(|(given, _)| given == name).map_or("", |(_, level)| level);
             write!(table, " {level} |").unwrap();
         }

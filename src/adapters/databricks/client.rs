@@ -4,6 +4,7 @@
 //! was turned away at the door (429, 401) is sent again whatever it is; what may have
 //! arrived is sent again only when it is a read or says that it is repeatable.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::io::AsyncWriteExt;
 
 use super::limiter::{Bounds, Limiter};
 use super::reply;
@@ -111,12 +113,18 @@ impl Rest for Workspace {
     async fn call(&self, request: Request) -> Result<Reply, RestError> {
         Call::new(self, &request).run().await
     }
+
+    async fn download(&self, request: Request, to: &Path) -> Result<Reply, RestError> {
+        Call { into: Some(to), ..Call::new(self, &request) }.run().await
+    }
 }
 
 /// One request with its repetitions.
 struct Call<'a> {
     workspace: &'a Workspace,
     request: &'a Request,
+    /// Where the body of a good answer goes.
+    into: Option<&'a Path>,
     backoff: Backoff,
     /// An earlier attempt may have been applied; then no later answer makes it unsent.
     maybe_applied: bool,
@@ -141,7 +149,7 @@ impl<'a> Call<'a> {
     fn new(workspace: &'a Workspace, request: &'a Request) -> Self {
         let settings = &workspace.settings;
         let backoff = Backoff::new(settings.pace, workspace.clock.now(), settings.deadline, settings.jitter);
-        Self { workspace, request, backoff, maybe_applied: false, refreshed: false, knocks: 0 }
+        Self { workspace, request, into: None, backoff, maybe_applied: false, refreshed: false, knocks: 0 }
     }
 
     async fn run(mut self) -> Result<Reply, RestError> {
@@ -234,9 +242,19 @@ impl<'a> Call<'a> {
         let headers = response.headers().iter();
         let headers = headers.filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned()))).collect();
         let mut body = bytes::BytesMut::new();
+        let mut file = match self.into.filter(|_| response.status().is_success()) {
+            Some(path) => Some(tokio::fs::File::create(path).await.map_err(|e| unsaved(path, &e))?),
+            None => None,
+        };
         // Once there is a status, a body that breaks off is a lost answer, whatever broke it.
         while let Some(chunk) = response.chunk().await.map_err(|e| Fault::Lost(crate::adapters::http::cause(&e)))? {
-            body.extend_from_slice(&chunk);
+            match (&mut file, self.into) {
+                (Some(file), Some(path)) => file.write_all(&chunk).await.map_err(|e| unsaved(path, &e))?,
+                _ => body.extend_from_slice(&chunk),
+            }
+        }
+        if let (Some(mut file), Some(path)) = (file, self.into) {
+            file.flush().await.map_err(|e| unsaved(path, &e))?;
         }
         let (method, path) = (self.request.method.name(), &self.request.path);
         tracing::trace!("{method} {path}: {status} in {} ms", started.elapsed().as_millis());
@@ -263,6 +281,11 @@ impl<'a> Call<'a> {
             Body::None => builder,
             Body::Json(value) => builder.json(value),
             Body::Bytes(bytes) => builder.header("Content-Type", "application/octet-stream").body(bytes.clone()),
+            Body::File(path) => {
+                let (length, body) = file(path)?;
+                let builder = builder.header("Content-Type", "application/octet-stream");
+                builder.header("Content-Length", length).body(body)
+            }
             Body::Multipart(parts) => builder.multipart(form(parts)),
         })
     }
@@ -316,6 +339,18 @@ fn means_bad_token(error: &RestError) -> bool {
         }
         _ => false,
     }
+}
+
+/// Opened anew for each attempt. Its length goes along: not every server takes a body without.
+fn file(path: &Path) -> Result<(u64, reqwest::Body), Fault> {
+    let unreadable = |e: std::io::Error| Fault::NotSent(format!("{} cannot be read: {e}", path.display()));
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    Ok((length, tokio::fs::File::from_std(file).into()))
+}
+
+fn unsaved(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::NotSent(format!("{} cannot be written: {error}", path.display()))
 }
 
 fn form(parts: &[crate::ports::Part]) -> reqwest::multipart::Form {

@@ -1,5 +1,6 @@
 //! The machine we run on: files, processes, clock, the runner's file commands, `.git`.
 
+pub mod archive;
 mod become_program;
 pub mod checkout;
 pub mod clock;
@@ -7,6 +8,7 @@ pub mod commands;
 pub mod console;
 pub mod descendants;
 pub mod files;
+pub mod folder_store;
 pub mod git;
 pub mod launcher;
 pub mod log;

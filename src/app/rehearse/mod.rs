@@ -7,6 +7,7 @@
 mod account;
 mod scene;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -45,7 +46,11 @@ struct Act {
     permissions: &'static str,
     environment: Option<String>,
     event: Event,
+    /// Inputs of its own, by name.
+    inputs: Vec<(&'static str, String)>,
 }
+
+const TO_DEPLOY: &str = "contents: read, id-token: write, pull-requests: write, deployments: write, actions: read";
 
 pub async fn run(asked: Rehearse) -> Result<ExitCode, Failure> {
     if asked.serve {
@@ -74,26 +79,39 @@ async fn rehearse(asked: &Rehearse) -> Result<ExitCode, Failure> {
         permissions: "contents: read, id-token: write, pull-requests: write",
         environment: None,
         event: Event::pull_request(pull),
+        inputs: Vec::new(),
     };
-    if let Some(code) = perform(&scene, &account, validate).await? {
+    if let Err(code) = perform(&scene, &account, validate).await? {
         return Ok(code);
     }
     scene.merge(pull)?;
-    let deploy = Act {
-        stage: "deploy-dev",
-        permissions: "contents: read, id-token: write, pull-requests: write, deployments: write",
-        environment: Some(scene.environment_of("dev")),
+    let deploy = |stage, environment: &str, inputs| Act {
+        stage,
+        permissions: TO_DEPLOY,
+        environment: Some(scene.environment_of(environment)),
         event: Event::push("main"),
+        inputs,
     };
-    if let Some(code) = perform(&scene, &account, deploy).await? {
-        return Ok(code);
+    let release = match perform(&scene, &account, deploy("deploy-dev", "dev", Vec::new())).await? {
+        Ok(outputs) => outputs.get("release").cloned().unwrap_or_default(),
+        Err(code) => return Ok(code),
+    };
+    if scene.has_books() {
+        let staging = deploy("deploy-staging", "staging", vec![("release", release)]);
+        if let Err(code) = perform(&scene, &account, staging).await? {
+            return Ok(code);
+        }
     }
     account.closing(&scene, pull, start.elapsed());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs one stage and its post step. The exit code is given where the story ends here.
-async fn perform(scene: &Scene, account: &Account, act: Act) -> Result<Option<ExitCode>, Failure> {
+/// Runs one stage and its post step: its outputs, or the exit code with which the story ends.
+async fn perform(
+    scene: &Scene,
+    account: &Account,
+    act: Act,
+) -> Result<Result<BTreeMap<String, String>, ExitCode>, Failure> {
     account.stage(act.stage);
     let mut spec = JobSpec::on(act.event).named(act.stage).permit(act.permissions).map_err(scene::wrong)?;
     if let Some(name) = &act.environment {
@@ -104,6 +122,7 @@ async fn perform(scene: &Scene, account: &Account, act: Act) -> Result<Option<Ex
     let runner = job.runner(&folder.join("runner")).map_err(|e| unwritable(&folder, e))?;
     let start = Instant::now();
     let mut env = scene.step_environment(&runner, job.token(), act.stage)?;
+    env.extend(act.inputs.into_iter().map(|(name, value)| (format!("INPUT_{}", name.to_uppercase()), value)));
     let code = scene::run_step(&env, &[], &scene.checkout, account).await?;
     for (name, value) in runner.state().map_err(scene::wrong)? {
         env.insert(format!("STATE_{name}"), value);
@@ -113,7 +132,8 @@ async fn perform(scene: &Scene, account: &Account, act: Act) -> Result<Option<Ex
     scene.keep(&runner, &folder).map_err(|e| unwritable(&folder, e))?;
     account.stage_ended(act.stage, code, start.elapsed(), &folder);
     let ended = if code == 0 { settled } else { code };
-    Ok((ended != 0).then(|| ExitCode::from(ended)))
+    let outputs = runner.outputs().map_err(scene::wrong)?;
+    Ok(if ended == 0 { Ok(outputs) } else { Err(ExitCode::from(ended)) })
 }
 
 fn unwritable(folder: &Path, error: std::io::Error) -> Failure {

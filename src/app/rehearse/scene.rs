@@ -17,10 +17,10 @@ use super::account::Account;
 use super::unwritable;
 use crate::domain::{Failure, Reason};
 use crate::inputs::Config;
-use crate::inputs::config::{Environment, PlanPrincipal, not_found};
+use crate::inputs::config::{Environment, PlanPrincipal, Releases, not_found};
 use crate::inputs::parse::CONFIG_FILE;
 use crate::rehearsal::github::{self, GitHub, PullRequest, Runner};
-use crate::rehearsal::workspace::{self, Federation, Metastore, Policy, Principal, Running, TaskMode};
+use crate::rehearsal::workspace::{self, Federation, Metastore, Policy, Principal, Rule, Running, TaskMode};
 
 pub struct Scene {
     pub github: GitHub,
@@ -56,7 +56,8 @@ impl Scene {
         let mut workspaces = BTreeMap::new();
         let metastore = Metastore::default();
         for environment in config.environments.values() {
-            let mut settings = workspace_config(&github, &repository, environment, tasks, &out)?;
+            let mut settings = workspace_config(&github, &repository, &config, environment, tasks, &out)?;
+            settings.volumes = volumes(&config, environment);
             settings.metastore = Some(metastore.clone());
             workspaces.insert(environment.name.clone(), workspace::serve(settings).await.map_err(wrong)?);
         }
@@ -69,6 +70,12 @@ impl Scene {
     pub fn environment_of(&self, stage_environment: &str) -> String {
         let found = self.config.environments.get(stage_environment);
         found.map_or_else(|| stage_environment.to_owned(), |e| e.github_environment.clone())
+    }
+
+    /// Whether the bundle's configuration has what a stage behind dev needs.
+    pub fn has_books(&self) -> bool {
+        let has = |name: &str| self.config.environments.get(name).is_some_and(|e| e.records.is_some());
+        has("dev") && has("staging") && self.config.releases != Releases::File
     }
 
     pub fn open_pull_request(&self) -> Result<u64, Failure> {
@@ -197,6 +204,7 @@ fn copy(from: &Path, to: &Path, never: &Path) -> io::Result<()> {
 fn workspace_config(
     github: &GitHub,
     repository: &str,
+    all: &Config,
     environment: &Environment,
     tasks: Option<TaskMode>,
     out: &Path,
@@ -212,7 +220,13 @@ fn workspace_config(
         if environment.plan == PlanPrincipal::Same {
             policies.extend([main(), policy(format!("repo:{repository}:pull_request"))]);
         }
-        principals.push((Principal::deployer(id, &shown), policies));
+        let mut deployer = Principal::deployer(id, &shown);
+        for other in all.environments.values().filter(|other| other.catalog != environment.catalog) {
+            let catalog = other.catalog.as_deref().unwrap_or(&other.name);
+            let path = format!("/api/2.0/fs/files/Volumes/{catalog}/");
+            deployer = deployer.with(Rule { allow: false, writes_only: true, path });
+        }
+        principals.push((deployer, policies));
     }
     if let PlanPrincipal::ClientId(id) = &environment.plan {
         let policies = vec![policy(format!("repo:{repository}:pull_request")), main(), gated()];
@@ -232,6 +246,14 @@ fn workspace_config(
         config.tasks = workspace::Tasks::local(out.join("python"), Vec::new());
     }
     Ok(config)
+}
+
+/// The volumes of the books, in the catalog of the environment that writes them.
+fn volumes(config: &Config, environment: &Environment) -> Vec<String> {
+    let releases = config.releases.written().filter(|_| environment.name == "dev");
+    let paths = environment.records.as_deref().into_iter().chain(releases);
+    let below = paths.filter_map(|path| path.strip_prefix("/Volumes/"));
+    below.map(|path| path.split('/').take(3).collect::<Vec<_>>().join(".")).collect()
 }
 
 fn python_is_there() -> bool {

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use super::{Ended, Reached, Run, account};
+use super::{Ended, Reached, Run, account, release};
 use crate::adapters::host::{Level, Place};
 use crate::app::Desk;
 use crate::domain::fact::{self, Deployment};
@@ -34,6 +34,7 @@ pub async fn conclude(run: &Run<'_>, ended: Ended) -> ExitCode {
     tell_github(run, &view, outcome).await;
     tell_runner(run, &view).await;
     tell_reader(run, &view, ended.performed.failure.as_ref());
+    release::forget_unpacked(run).await;
     exit_code(run.desk, ended.performed.failure.as_ref())
 }
 
@@ -54,7 +55,7 @@ pub fn before_the_first_entry(desk: &Desk, failure: &Failure) -> ExitCode {
 fn outcome(run: &Run<'_>, performed: &Performed) -> RunOutcome {
     let Some(failure) = &performed.failure else {
         let view = RunView::of(&run.journal.entries());
-        let nothing = run.inputs.stage.writes() && view.made.is_empty();
+        let nothing = run.inputs.stage.writes() && view.changed_nothing();
         return if nothing { RunOutcome::Unchanged } else { RunOutcome::Succeeded };
     };
     if performed.resumable {

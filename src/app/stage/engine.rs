@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::release::Unpacked;
 use super::{Run, prepare};
 use crate::adapters::host::Repository;
 use crate::app::disk::Disk;
@@ -14,26 +15,39 @@ use crate::bundle::load::TargetInfo;
 use crate::bundle::{Git, Options};
 use crate::domain::fact::{self, Engine as Chosen, Target};
 use crate::domain::{Diagnostic, Failure, Host, Reason, Severity};
+use crate::engines::contents;
 use crate::engines::embedded::Embedded;
 use crate::engines::official_cli::{OfficialCli, Settings};
 use crate::inputs::Config;
 use crate::inputs::parse::EngineChoice;
+use crate::policy::as_packed;
 use crate::policy::host_allowed::NamedHost;
 use crate::ports::Identity;
 use crate::ports::engine::{Engine, ResolvedTarget, Unsupported};
-use crate::stages::assignment::Assignment;
 
 /// What reads the bundle.
 pub struct Engines {
     pub embedded: Arc<Embedded>,
     /// The program of the official command, where it is the engine.
     pub official: Option<String>,
+    /// The target that was asked for, and all there are.
+    pub asked: String,
+    pub targets: Vec<String>,
+}
+
+impl Engines {
+    /// The targets that an environment has: they are what a release is for. A developer's own
+    /// target may name what only that person's machine has.
+    pub fn targets_of(&self, config: &Config) -> Vec<String> {
+        let has_environment = |target: &&String| **target == self.asked || config.of_target(target).is_some();
+        self.targets.iter().filter(has_environment).cloned().collect()
+    }
 }
 
 /// Loads the bundle, checks all of it that can be checked offline, and chooses the engine.
-pub async fn load(run: &Run<'_>, config: &Config, asked: &Assignment) -> Result<Engines, Failure> {
+pub async fn load(run: &Run<'_>, config: &Config, asked: &str) -> Result<Engines, Failure> {
     let embedded = embedded(run)?;
-    let (targets, said) = embedded.targets(&asked.target)?;
+    let (targets, said) = embedded.targets(asked)?;
     run.ask(prepare::hosts(config, named_hosts(config, &targets)?)).await?;
     let mut resolved = Vec::new();
     for target in &targets {
@@ -55,7 +69,56 @@ pub async fn load(run: &Run<'_>, config: &Config, asked: &Assignment) -> Result<
     let (ours, because) = choose(run.inputs.engine, &unknown, official.is_some())?;
     let name = if ours { "embedded" } else { "cli" };
     run.fact(fact::ENGINE, &Chosen { name: name.to_owned(), because }).await?;
-    Ok(Engines { embedded: Arc::new(embedded), official: official.filter(|_| !ours) })
+    let targets = targets.into_iter().map(|target| target.name).collect();
+    let official = official.filter(|_| !ours);
+    Ok(Engines { embedded: Arc::new(embedded), official, asked: asked.to_owned(), targets })
+}
+
+/// Our own engine on a release, once its hosts are allowed ones and its target resolves to
+/// what was packed. What there was to warn of was said when it was packed.
+pub async fn load_release(
+    run: &Run<'_>,
+    config: &Config,
+    unpacked: &Unpacked,
+    asked: &str,
+) -> Result<Arc<dyn Engine>, Failure> {
+    let engine = &unpacked.manifest.engine;
+    if engine.name != "embedded" {
+        let message = format!("deploy release {}: it was packed for `{}`", unpacked.release.id.short(), engine.name);
+        return Err(Failure::new(Reason::Unsupported, message)
+            .hint("the official command builds again whatever it deploys; take out of the bundle what our own engine does not know"));
+    }
+    let embedded = of_release(run, unpacked)?;
+    let (targets, _) = embedded.targets(asked)?;
+    run.ask(prepare::hosts(config, named_hosts(config, &targets)?)).await?;
+    let resolved = resolves_as_packed(run, unpacked, asked).await?;
+    smoke_jobs_exist(config, asked, &[resolved])?;
+    let because = format!("release {} was packed with version {}", unpacked.release.id.short(), engine.version);
+    run.fact(fact::ENGINE, &Chosen { name: engine.name.clone(), because }).await?;
+    Ok(Arc::new(embedded))
+}
+
+/// Resolves a target of a release, and refuses one that has become something else.
+pub async fn resolves_as_packed(run: &Run<'_>, unpacked: &Unpacked, target: &str) -> Result<ResolvedTarget, Failure> {
+    let embedded = of_release(run, unpacked)?;
+    let Some(packed) = unpacked.manifest.targets.get(target) else {
+        let names: Vec<String> = unpacked.manifest.targets.keys().map(|name| format!("`{name}`")).collect();
+        let message = format!("find target `{target}`: release {} has no such target", unpacked.release.id.short());
+        return Err(Failure::new(Reason::UnknownTarget, message)
+            .hint(format!("it has {}; a release holds the targets that `environments` has", names.join(", "))));
+    };
+    let resolved = embedded.resolve(target, None).await?;
+    refuse_errors(&resolved.diagnostics)?;
+    let here = embedded.portable(resolved.config.clone());
+    run.ask(as_packed::verdict(target, packed, &here)).await?;
+    Ok(resolved)
+}
+
+/// Our own engine on the files of a release; the repository is what its manifest says.
+pub fn of_release(run: &Run<'_>, unpacked: &Unpacked) -> Result<Embedded, Failure> {
+    let git = contents::git_of(unpacked.manifest.source.as_ref(), &unpacked.manifest.bundle_path);
+    let disk = Disk::within(&unpacked.bundle, &unpacked.root)?;
+    Ok(Embedded::new(unpacked.bundle.clone(), Arc::new(disk), options(run, &unpacked.bundle), git))
 }
 
 /// For the post step, which only takes back: nothing is loaded.
@@ -92,15 +155,19 @@ fn embedded(run: &Run<'_>) -> Result<Embedded, Failure> {
         return Err(Failure::new(Reason::BundleNotFound, message)
             .hint("point the input `bundle-path` to the folder of the databricks.yml"));
     }
-    let read = |name: &str| name.starts_with("BUNDLE_VAR_");
+    let git = git(&root)?;
+    let options = options(run, &root);
+    Ok(Embedded::new(root.clone(), Arc::new(Disk::at(root)), options, git))
+}
+
+fn options(run: &Run<'_>, root: &Path) -> Options {
+    let read = |name: &str| name.starts_with("BUNDLE_VAR_") || name == "SOURCE_DATE_EPOCH";
     let environment = run.desk.env.iter().filter(|(name, _)| read(name));
-    let options = Options {
+    Options {
         root: root.display().to_string(),
         environment: environment.map(|(name, value)| (name.clone(), value.clone())).collect(),
         ..Options::default()
-    };
-    let git = git(&root)?;
-    Ok(Embedded::new(root.clone(), Arc::new(Disk::at(root)), options, git))
+    }
 }
 
 fn git(root: &Path) -> Result<Option<Git>, Failure> {
@@ -165,18 +232,16 @@ fn refuse_errors(found: &[Diagnostic]) -> Result<(), Failure> {
     Err(Failure::new(Reason::InvalidBundle, format!("resolve the bundle: {}{more}", first.summary)).about(errors))
 }
 
-fn smoke_jobs_exist(config: &Config, asked: &Assignment, resolved: &[ResolvedTarget]) -> Result<(), Failure> {
-    let Some(target) = resolved.iter().find(|r| r.target == asked.target) else {
+fn smoke_jobs_exist(config: &Config, asked: &str, resolved: &[ResolvedTarget]) -> Result<(), Failure> {
+    let Some(target) = resolved.iter().find(|r| r.target == asked) else {
         let names: Vec<String> = resolved.iter().map(|r| format!("`{}`", r.target)).collect();
-        let failure = Failure::new(
-            Reason::UnknownTarget,
-            format!("find target `{}`: the bundle has no such target", asked.target),
-        );
+        let failure =
+            Failure::new(Reason::UnknownTarget, format!("find target `{asked}`: the bundle has no such target"));
         return Err(failure.hint(format!("the bundle has {}", names.join(", "))));
     };
     for (i, smoke) in config.smoke.iter().enumerate() {
         if target.config["resources"]["jobs"].get(&smoke.job).is_none() {
-            let message = format!("find the smoke job `{}`: target `{}` has no such job", smoke.job, asked.target);
+            let message = format!("find the smoke job `{}`: target `{asked}` has no such job", smoke.job);
             let at = Diagnostic::error(format!("`{}` is no job of the bundle", smoke.job))
                 .at(config.origin(&format!("smoke[{i}].job")).cloned());
             return Err(Failure::new(Reason::MissingJob, message)

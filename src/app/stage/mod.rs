@@ -6,6 +6,7 @@ mod conclude;
 mod connect;
 mod engine;
 mod prepare;
+mod release;
 mod settle;
 
 use std::path::PathBuf;
@@ -25,15 +26,18 @@ use crate::inputs::parse::{Inputs, Surroundings};
 use crate::inputs::raw::Raw;
 use crate::policy::Verdict;
 use crate::ports::engine::Engine;
-use crate::ports::{Files, GitHub, Identity, Process, World};
+use crate::ports::{Files, GitHub, Identity, Process, Store, World};
 use crate::saga::journal::seconds;
 use crate::saga::{Event, Journal, Kept, OnFailure, Options, Registry};
-use crate::stages::deploy_dev::{self, Parts};
+use crate::stages::assignment::Assignment;
+use crate::stages::deployment::{self, Parts};
 use crate::stages::phase::{Context, Performed, perform};
-use crate::stages::validate;
+use crate::stages::{deploy_dev, deploy_staging, look, validate};
 use crate::steps::bundle::mirror::Mirror;
 use crate::steps::bundle::take_lock::{self, Beating, TakeLock};
 use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
+
+use self::prepare::Work;
 
 pub use prepare::configuration;
 pub use settle::settle;
@@ -58,6 +62,15 @@ pub struct Ended {
     pub performed: Performed,
     /// Present once there was a world to change.
     pub reached: Option<Reached>,
+}
+
+/// What a stage's phases need.
+struct Ready {
+    engine: Arc<dyn Engine>,
+    world: World,
+    assignment: Arc<Assignment>,
+    /// Where the release is kept, if the stage has packed one.
+    store: Option<Arc<dyn Store>>,
 }
 
 pub struct Reached {
@@ -128,42 +141,116 @@ impl Run<'_> {
         self.begin(config.as_ref().ok(), commit.as_ref().ok().and_then(Option::as_deref)).await?;
         let (config, commit) = (config?, commit?);
         let environment = prepare::environment(&config, &self.inputs)?;
-        let asked = prepare::assignment(&self.inputs, &config, environment, &self.occasion, commit);
-        let start = Instant::now();
-        self.journal.record(Event::PhaseStarted { phase: "check".to_owned() }).await?;
-        let engines = engine::load(self, &config, &asked).await?;
-        let seconds = seconds(start.elapsed());
-        self.journal.record(Event::PhaseFinished { phase: "check".to_owned(), seconds }).await?;
+        let ready = match self.inputs.stage.previous_environment() {
+            None => self.what_is_checked_out(&config, environment, commit).await?,
+            Some(_) => Some(self.what_was_released(&config, environment).await?),
+        };
+        match ready {
+            Some(ready) => self.perform(&config, ready).await,
+            None => Ok(Ended::early(None)),
+        }
+    }
+
+    /// What is checked out: loaded, built, and for a deployment packed, all without a token.
+    async fn what_is_checked_out(
+        &self,
+        config: &Config,
+        environment: &Environment,
+        commit: Option<String>,
+    ) -> Result<Option<Ready>, Failure> {
+        let target = prepare::target(&self.inputs, environment);
+        let engines = self.phase("check", engine::load(self, config, &target)).await?;
         if let Some(why) = self.only_offline() {
             self.fact(fact::OFFLINE, &why).await?;
-            return Ok(Ended::early(None));
+            return Ok(None);
         }
         if let Some(verdict) = prepare::plan_principal(environment, &self.occasion) {
             self.ask(verdict).await?;
         }
         // The project's own commands run before any token exists.
         let process = self.process();
+        let deploys = self.inputs.stage.writes();
+        let targets = if deploys { engines.targets_of(config) } else { vec![target] };
         let console = &self.desk.console;
-        engines.embedded.build(&asked.target, process.as_ref(), &|line| console.line(line)).await?;
-        let (world, identity) = self.world(environment, process)?;
-        let bundle: Arc<dyn Engine> = match &engines.official {
-            Some(program) => Arc::new(engine::official_engine(self, program, identity)),
-            None => engines.embedded,
+        engines.embedded.build_all(&targets, process.as_ref(), &|line| console.line(line)).await?;
+        let unpacked = match deploys {
+            true => Some(self.phase("pack", release::pack(self, config, &engines)).await?),
+            false => None,
         };
-        let reached = self.reach(world, bundle.as_ref());
+        let (world, identity) = self.world(environment, process)?;
+        let engine: Arc<dyn Engine> = match (&engines.official, &unpacked) {
+            (Some(program), _) => Arc::new(engine::official_engine(self, program, identity)),
+            (None, Some(unpacked)) => Arc::new(engine::of_release(self, unpacked)?),
+            (None, None) => engines.embedded,
+        };
+        let mut work = Work { commit, ..Work::default() };
+        let mut store = None;
+        if let Some(mut unpacked) = unpacked {
+            store = release::store(self, config, &world)?;
+            unpacked.release.kept = store.as_ref().map(|store| store.place()).unwrap_or_default();
+            self.fact(fact::RELEASE, &unpacked.release).await?;
+            work.bundle = unpacked.manifest.bundle;
+            work.release = Some(unpacked.release);
+        }
+        let assignment = prepare::assignment(&self.inputs, config, environment, &self.occasion, work);
+        Ok(Some(Ready { engine, world, assignment, store }))
+    }
+
+    /// A release that succeeded in the environment before: no build, and nothing of the
+    /// checkout but its mlops-deploy.yml.
+    async fn what_was_released(&self, config: &Config, environment: &Environment) -> Result<Ready, Failure> {
+        let id = self.inputs.release.ok_or_else(|| {
+            Failure::new(Reason::Internal, "find the release to deploy: the inputs were read without one")
+        })?;
+        let target = prepare::target(&self.inputs, environment);
+        self.ask(look::trusted(&self.occasion)).await?;
+        let (world, _) = self.world(environment, self.process())?;
+        let fetching = async {
+            let unpacked = release::fetch(self, config, &world, id).await?;
+            self.fact(fact::RELEASE, &unpacked.release).await?;
+            prepare::same_commit(&self.inputs, &unpacked.release)?;
+            let seen = release::evidence(self, config, environment, &world, &unpacked).await?;
+            Ok((unpacked, seen))
+        };
+        let (unpacked, seen) = self.phase("release", fetching).await?;
+        let engine = self.phase("check", engine::load_release(self, config, &unpacked, &target)).await?;
+        let work = Work {
+            commit: unpacked.manifest.commit().map(str::to_owned),
+            bundle: unpacked.manifest.bundle,
+            release: Some(unpacked.release),
+            seen,
+        };
+        let assignment = prepare::assignment(&self.inputs, config, environment, &self.occasion, work);
+        Ok(Ready { engine, world, assignment, store: None })
+    }
+
+    async fn perform(&self, config: &Config, ready: Ready) -> Result<Ended, Failure> {
+        let Ready { engine, world, assignment, store } = ready;
+        let reached = self.reach(world, engine.as_ref());
         let parts = Parts {
-            assignment: Arc::clone(&asked),
-            engine: Arc::clone(&bundle),
+            assignment: Arc::clone(&assignment),
+            engine: Arc::clone(&engine),
             files: reached.files.clone(),
             beating: reached.beating,
             mirror: self.mirror.clone(),
         };
         let phases = match self.inputs.stage {
-            Stage::Validate => validate::phases(&asked, &bundle),
-            Stage::DeployDev => deploy_dev::phases(&parts),
+            Stage::Validate => validate::phases(&assignment, &engine),
+            Stage::DeployDev => deploy_dev::phases(&parts, store),
+            Stage::DeployStaging => deploy_staging::phases(&parts),
         };
-        let performed = self.within_deadline(&config, perform(&phases, &reached.context)).await;
+        let performed = self.within_deadline(config, perform(&phases, &reached.context)).await;
         Ok(Ended { performed, reached: Some(Reached { context: reached.context, files: reached.files }) })
+    }
+
+    /// Work before the stage's own phases, told as one.
+    async fn phase<T>(&self, name: &str, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let start = Instant::now();
+        self.journal.record(Event::PhaseStarted { phase: name.to_owned() }).await?;
+        let done = work.await?;
+        let (phase, seconds) = (name.to_owned(), seconds(start.elapsed()));
+        self.journal.record(Event::PhaseFinished { phase, seconds }).await?;
+        Ok(done)
     }
 
     /// The first entry: everything that identifies the run.
@@ -248,7 +335,7 @@ impl Run<'_> {
             registry,
             options,
             dry_run: self.inputs.dry_run,
-            held: deploy_dev::HELD,
+            held: deployment::HELD,
         };
         InReach { context, files, beating }
     }
@@ -283,12 +370,14 @@ struct InReach {
 
 /// Every verb that a journal of these stages can hold.
 pub fn registry(engine: &dyn Engine, world: &World, files: &WorkspaceFiles, beating: &Beating) -> Registry<World> {
-    use crate::steps::{announce, recover, run_job};
+    use crate::steps::{announce, keep_release, record, recover, run_job};
     let (files, beating) = (files.clone(), beating.clone());
     engine
         .registry(world)
         .with(take_lock::VERB, move |spec| TakeLock::rebuild(&files, &beating, spec))
         .with(run_job::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
+        .with(keep_release::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
+        .with(record::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(recover::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(announce::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
 }

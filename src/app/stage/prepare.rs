@@ -1,11 +1,15 @@
 //! Everything that can be found wrong before a token exists: configuration, commit, hosts,
 //! every target of the bundle.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::release;
 use crate::adapters::host::git::Repository;
 use crate::app::Desk;
+use crate::domain::fact::Release;
+use crate::domain::ledger::Head;
 use crate::domain::{Failure, Reason};
 use crate::inputs::Config;
 use crate::inputs::config::{self, Environment, PlanPrincipal};
@@ -55,6 +59,18 @@ pub fn commit(inputs: &Inputs, occasion: &Occasion) -> Result<Option<String>, Fa
         .hint("set `commit: ${{ github.event.workflow_run.head_sha }}`, and give it to `actions/checkout` as `ref`"));
     }
     Ok(head.or_else(|| occasion.head_sha().map(str::to_owned)))
+}
+
+/// The input `commit` is a demand on the release too.
+pub fn same_commit(inputs: &Inputs, release: &Release) -> Result<(), Failure> {
+    match &inputs.commit {
+        Some(wanted) if *wanted != release.commit => {
+            let message = format!("use commit {wanted}: release {} is of {}", release.id.short(), release.commit);
+            Err(Failure::new(Reason::CommitMismatch, message)
+                .hint("give the release of that commit, or leave `commit` out"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Failure {
@@ -109,12 +125,25 @@ pub fn act_as(environment: &Environment, writes: bool) -> Option<ActAs> {
     reads_for_another.then_some(ActAs { application_id, display_name })
 }
 
+/// What is worked on.
+#[derive(Default)]
+pub struct Work {
+    pub commit: Option<String>,
+    pub bundle: String,
+    pub release: Option<Release>,
+    pub seen: BTreeMap<String, Head>,
+}
+
+pub fn target(inputs: &Inputs, environment: &Environment) -> String {
+    inputs.target.clone().unwrap_or_else(|| environment.target.clone())
+}
+
 pub fn assignment(
     inputs: &Inputs,
     config: &Config,
     environment: &Environment,
     occasion: &Occasion,
-    commit: Option<String>,
+    work: Work,
 ) -> Arc<Assignment> {
     let run_key = match &occasion.run {
         Some(run) => format!("{}-{}-{}", run.id, run.attempt, run.job),
@@ -122,11 +151,15 @@ pub fn assignment(
     };
     let writes = inputs.stage.writes();
     Arc::new(Assignment {
-        target: inputs.target.clone().unwrap_or_else(|| environment.target.clone()),
+        target: target(inputs, environment),
+        ledger: release::ledger(environment, &work.bundle).filter(|_| work.release.is_some()),
+        bundle: work.bundle,
+        release: work.release,
+        seen: work.seen,
         environment: environment.clone(),
         smoke: config.smoke.clone(),
         occasion: occasion.clone(),
-        commit,
+        commit: work.commit,
         allow_older: inputs.allow_older,
         lock_timeout: inputs.lock_timeout.0,
         act_as: act_as(environment, writes),

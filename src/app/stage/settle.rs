@@ -12,7 +12,7 @@ use crate::app::Desk;
 use crate::domain::{Failure, Reason, Stage};
 use crate::inputs::parse::Inputs;
 use crate::saga::{Event, Unfinished, unwind};
-use crate::stages::deploy_dev::HELD;
+use crate::stages::deployment::HELD;
 use crate::stages::phase::Performed;
 use crate::steps::bundle::mirror::Mirror;
 

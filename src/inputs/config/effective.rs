@@ -21,6 +21,7 @@ pub(super) fn render(config: &Config) -> String {
         value("target", Some(&e.target));
         value("audience", e.audience.as_deref());
         value("catalog", e.catalog.as_deref());
+        value("records", e.records.as_deref());
         value("github_environment", Some(&e.github_environment));
         if let PlanPrincipal::ClientId(client_id) = &e.plan {
             page.open(2, "plan");
@@ -33,6 +34,7 @@ pub(super) fn render(config: &Config) -> String {
             page.value(3, &at, "display_name", principal.display_name.as_deref());
         }
     }
+    page.value(0, "", "releases", config.releases.written());
     if config.smoke.is_empty() {
         page.text.push_str("smoke: []  # default\n");
     } else {
@@ -78,7 +80,7 @@ impl Page<'_> {
     }
 
     fn came_from(&self, above: &str, key: &str) -> String {
-        let above = crate::domain::Path::parse(above);
+        let above = if above.is_empty() { Some(Default::default()) } else { crate::domain::Path::parse(above) };
         let tree = above.and_then(|path| self.config.tree.at(&path.key(key)));
         match tree.filter(|tree| !tree.is_null()).and_then(|tree| tree.origin()) {
             Some(origin) => format!("line {}", origin.line),

@@ -2,6 +2,7 @@
 //! budgets. Every mistake at once, each on its line; whatever is left out has its default here.
 
 mod effective;
+mod places;
 mod schema;
 mod shape;
 mod yaml;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+pub use self::places::Releases;
 pub use self::schema::{SCHEMA_FILE, schema};
 use self::shape::{Plan, Shape};
 use super::period::Period;
@@ -44,6 +46,8 @@ pub struct Environment {
     pub target: String,
     pub audience: Option<String>,
     pub catalog: Option<String>,
+    /// The folder of its ledger, without a slash at the end.
+    pub records: Option<String>,
     pub github_environment: String,
 }
 
@@ -61,6 +65,7 @@ pub struct Config {
     /// As it is named in messages and annotations.
     pub file: Arc<str>,
     pub environments: IndexMap<String, Environment>,
+    pub releases: Releases,
     pub smoke: Vec<Smoke>,
     budgets: IndexMap<&'static str, Period>,
     tree: Tree,
@@ -72,7 +77,7 @@ const SMOKE_TIMEOUT: Period = Period::minutes(30);
 pub fn default_budget(stage: Stage) -> Period {
     match stage {
         Stage::Validate => Period::minutes(15),
-        Stage::DeployDev => Period::minutes(45),
+        Stage::DeployDev | Stage::DeployStaging => Period::minutes(45),
     }
 }
 
@@ -114,6 +119,7 @@ impl Config {
                 target: e.target.unwrap_or_else(|| name.clone()),
                 audience: e.audience,
                 catalog: e.catalog,
+                records: e.records.map(|folder| folder.trim_end_matches('/').to_owned()),
                 github_environment: e.github_environment.unwrap_or_else(|| name.clone()),
                 name: name.clone(),
             };
@@ -128,6 +134,7 @@ impl Config {
             let given = match stage {
                 Stage::Validate => shape.budgets.validate,
                 Stage::DeployDev => shape.budgets.deploy_dev,
+                Stage::DeployStaging => shape.budgets.deploy_staging,
             };
             (stage.name(), given.unwrap_or(default_budget(stage)))
         };
@@ -135,6 +142,7 @@ impl Config {
             file: Arc::clone(file),
             budgets: Stage::ALL.iter().map(|stage| budget(*stage)).collect(),
             environments: shape.environments.into_iter().map(environment).collect(),
+            releases: Releases::read(shape.releases.as_deref()),
             smoke: shape.smoke.into_iter().map(smoke).collect(),
             tree,
         }
@@ -173,6 +181,7 @@ impl Config {
                 refuse(&format!("environments.{name}.plan.client_id"), summary);
             }
         }
+        places::contradictions(self, &mut refuse);
         for (i, smoke) in self.smoke.iter().enumerate() {
             if smoke.timeout.is_zero() {
                 refuse(

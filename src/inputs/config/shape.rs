@@ -19,6 +19,8 @@ pub struct Shape {
     /// The workspaces by name, such as `dev`, `staging` and `prod`. They are the allow-list: no token is minted for any other host.
     #[serde(deserialize_with = "blank_is_default")]
     pub environments: IndexMap<String, Environment>,
+    /// Where the archives of releases are kept between the stages: a folder of a Unity Catalog volume (`/Volumes/…`), or a folder of the machine (`/…`, `./…`); default: the output `release-file` alone.
+    pub releases: Option<String>,
     /// Jobs of the bundle that are run after a deployment, one after the other; each must end in SUCCESS.
     #[serde(deserialize_with = "blank_is_default")]
     pub smoke: Vec<Smoke>,
@@ -56,6 +58,9 @@ pub struct Environment {
     /// The catalog that every schema, volume and registered model of the target must lie in.
     #[serde(default)]
     pub catalog: Option<String>,
+    /// The environment's ledger: a folder of a Unity Catalog volume (`/Volumes/…`) that only its own principal may write.
+    #[serde(default)]
+    pub records: Option<String>,
     /// The GitHub environment that deployments are shown under; default: the name of the environment.
     #[serde(default)]
     pub github_environment: Option<String>,
@@ -119,6 +124,8 @@ pub struct Budgets {
     pub validate: Option<Period>,
     /// For `deploy-dev`, its smoke jobs included; default: `45m`.
     pub deploy_dev: Option<Period>,
+    /// For `deploy-staging`, its jobs included; default: `45m`.
+    pub deploy_staging: Option<Period>,
 }
 
 /// A key with nothing behind it, as it stays when its entries are commented out.

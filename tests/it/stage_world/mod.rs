@@ -4,6 +4,8 @@
 //! Each test has a world of its own, so that they run side by side. The bundle is small on
 //! purpose: the fault matrix runs it once for each request and each fault.
 
+mod tiers;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,9 +13,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use mlops_deploy::rehearsal::github::{self, Conclusion, Event, GitHub, JobSpec, PullRequest, Runner, RunningJob};
-use mlops_deploy::rehearsal::workspace::{self, Control, Federation, Policy, Principal, Running};
+use mlops_deploy::rehearsal::workspace::{self, Control, Federation, Metastore, Policy, Principal, Running};
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub use tiers::STAGING_DEPLOYER;
 
 pub const DEPLOYER: &str = "6f1c0d52-2f0b-4c36-9a55-1b1f3d0a7e01";
 pub const READER: &str = "0b2e5a91-7c64-4f0d-bd7e-92a1c3f4e504";
@@ -27,6 +31,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub struct StageWorld {
     pub github: GitHub,
     workspace: Running,
+    /// Of the same metastore, where there are tiers.
+    staging: Option<Running>,
     folder: TempDir,
 }
 
@@ -68,6 +74,10 @@ impl StageWorld {
 
     /// With another `databricks.yml`, in which HOST, DEPLOYER stand for what is known only now.
     pub async fn with(bundle: &str) -> Self {
+        Self::begin(bundle, CONFIG, false).await
+    }
+
+    async fn begin(bundle: &str, configuration: &str, tiers: bool) -> Self {
         let config = github::Config { repository: REPOSITORY.to_owned(), ..github::Config::default() };
         let github = GitHub::start(config).unwrap();
         let policy = |subject: &str| Policy {
@@ -88,9 +98,17 @@ impl StageWorld {
         };
         let mut config = workspace::Config::federated(federation);
         config.catalogs = vec!["dev".to_owned()];
+        config.volumes = vec!["dev.ops.deployments".to_owned(), "dev.ops.releases".to_owned()];
+        let mut staging = None;
+        if tiers {
+            let metastore = Metastore::default();
+            config.metastore = Some(metastore.clone());
+            config.seed = "dev".to_owned();
+            staging = Some(Self::staging_workspace(&github, metastore).await);
+        }
         let workspace = workspace::serve(config).await.unwrap();
-        let world = Self { github, workspace, folder: TempDir::new().unwrap() };
-        world.check_out(bundle);
+        let world = Self { github, workspace, staging, folder: TempDir::new().unwrap() };
+        world.check_out(bundle, configuration);
         world.github.push("main", "ana", "Begin").unwrap();
         world.point_head("main");
         world
@@ -177,12 +195,16 @@ impl StageWorld {
         left
     }
 
-    fn check_out(&self, bundle: &str) {
+    fn check_out(&self, bundle: &str, configuration: &str) {
+        let staging = self.staging.as_ref().map_or("", Running::url);
         let known = |text: &str| {
-            text.replace("HOST", self.workspace.url()).replace("DEPLOYER", DEPLOYER).replace("READER", READER)
+            tiers::known(text, staging)
+                .replace("HOST", self.workspace.url())
+                .replace("DEPLOYER", DEPLOYER)
+                .replace("READER", READER)
         };
         self.write("databricks.yml", &known(bundle));
-        self.write("mlops-deploy.yml", &known(CONFIG));
+        self.write("mlops-deploy.yml", &known(configuration));
         self.write("src/train.py", "# Databricks notebook source\nprint('trained')\n");
         fs::create_dir_all(self.path(".git/objects")).unwrap();
         let origin = format!("{}/{REPOSITORY}.git", self.github.server_url());

@@ -1,0 +1,214 @@
+//! The phases that every deployment of a bundle has: plan, lock, recover, deploy, verify with
+//! the smoke jobs, judge.
+//!
+//! Everything before the lock only reads. A failure in any later phase, a bad smoke run
+//! among them, takes back what this run made; the lock is given back after the last word.
+//! A stage puts its own phases behind these.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::assignment::Assignment;
+use super::look::{self, Deploys, Look};
+use super::phase::{Context, Decision, Phase};
+use super::promises;
+use crate::bundle::knowledge::hushed;
+use crate::domain::{Failure, Reason};
+use crate::policy::smoke_passed::{self, RunEnd};
+use crate::policy::{Verdict, as_promised};
+use crate::ports::engine::Engine;
+use crate::saga::{Begun, Graph, Unfinished};
+use crate::steps::announce::Announce;
+use crate::steps::bundle::WorkspaceFiles;
+use crate::steps::bundle::mirror::{self, Mirror};
+use crate::steps::bundle::sidecar::Sidecar;
+use crate::steps::bundle::take_lock::{self, Beating, Claim, TakeLock};
+use crate::steps::github_deployment::Subject;
+use crate::steps::recover::Recover;
+use crate::steps::run_job::{self, RunJob};
+
+/// What the phases share: nothing that one of them found out.
+#[derive(Clone)]
+pub struct Parts {
+    pub assignment: Arc<Assignment>,
+    pub engine: Arc<dyn Engine>,
+    pub files: WorkspaceFiles,
+    pub beating: Beating,
+    pub mirror: Mirror,
+}
+
+/// `unchanged` is the phase to go on with where nothing is to be deployed but the ledger does
+/// not have this release yet.
+pub fn phases(parts: &Parts, unchanged: &'static str) -> Vec<Box<dyn Phase>> {
+    let Parts { assignment, engine, files, .. } = parts.clone();
+    vec![
+        Box::new(Look { assignment, engine, deploys: Some(Deploys { files, unchanged }) }),
+        Box::new(Lock(parts.clone())),
+        Box::new(Recovery(parts.clone())),
+        Box::new(Deploy(parts.clone())),
+        Box::new(Verify(parts.clone())),
+        Box::new(Judge),
+    ]
+}
+
+/// What a run holds until it has written its last word: given back at the very end, also
+/// when everything else was taken back before.
+pub const HELD: &[&str] = &[take_lock::VERB];
+
+struct Lock(Parts);
+
+#[async_trait]
+impl Phase for Lock {
+    fn name(&self) -> &'static str {
+        "lock"
+    }
+
+    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+        let Parts { assignment: asked, engine, files, beating, .. } = &self.0;
+        let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
+        let run = asked.occasion.run.as_ref();
+        let sidecar = Sidecar {
+            version: 1,
+            lock: String::new(),
+            repository: asked.occasion.repository.clone().unwrap_or_default(),
+            run_id: run.map(|r| r.id.to_string()).unwrap_or_default(),
+            attempt: run.map_or(1, |r| r.attempt),
+            job: run.map(|r| r.job.clone()).unwrap_or_default(),
+            url: asked.occasion.run_url().unwrap_or_default(),
+            commit: asked.commit_text().to_owned(),
+            since: String::new(),
+            heartbeat: String::new(),
+        };
+        let claim = Claim {
+            root_path: plan.root_path,
+            state_path: plan.state_path,
+            user: plan.deployer,
+            wait: asked.lock_timeout,
+            sidecar,
+            stop: at.options.stop.clone(),
+        };
+        let announce = Announce(Subject {
+            sha: asked.commit_text().to_owned(),
+            environment: asked.environment.github_environment.clone(),
+            target: asked.target.clone(),
+            run_id: claim.sidecar.run_id.clone(),
+            production: asked.environment.github_environment == "production",
+            log_url: asked.occasion.run_url(),
+        });
+        let take = TakeLock::new(files.clone(), claim, beating.clone());
+        Ok(Decision { changes: Graph::new().then(Arc::new(announce)).then(Arc::new(take)), ..Decision::default() })
+    }
+}
+
+/// Sees to what an interrupted run left behind, now that nobody else writes.
+struct Recovery(Parts);
+
+#[async_trait]
+impl Phase for Recovery {
+    fn name(&self) -> &'static str {
+        "recover"
+    }
+
+    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+        let Parts { assignment: asked, engine, files, .. } = &self.0;
+        let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
+        let entries = mirror::read(files, &plan.root_path).await?;
+        let Some(unfinished) = Unfinished::of(&entries) else { return Ok(Decision::default()) };
+        let facts = vec![("interrupted-run", unfinished.run.clone())];
+        let (journal, engine) = (Arc::clone(&at.journal), Arc::clone(engine));
+        let recover = Recover::new(unfinished, journal, engine, &asked.target, &at.world);
+        Ok(Decision { facts, changes: Graph::new().then(Arc::new(recover)), ..Decision::default() })
+    }
+}
+
+struct Deploy(Parts);
+
+#[async_trait]
+impl Phase for Deploy {
+    fn name(&self) -> &'static str {
+        "deploy"
+    }
+
+    /// Plans again: between the first plan and the lock another run may have deployed.
+    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+        let Parts { assignment: asked, engine, files, mirror, .. } = &self.0;
+        let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
+        mirror.point_at(files, &plan.root_path);
+        let undo_folder = asked.undo_folder(&plan.root_path);
+        let changes = engine.changes(&asked.target, &at.world, &undo_folder).await?;
+        let facts = look::facts(&plan)?;
+        Ok(Decision { facts, changes, ..Decision::default() })
+    }
+}
+
+/// Reads afresh, and runs the smoke jobs only on what is as promised.
+struct Verify(Parts);
+
+#[async_trait]
+impl Phase for Verify {
+    fn name(&self) -> &'static str {
+        "verify"
+    }
+
+    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+        let Parts { assignment: asked, engine, .. } = &self.0;
+        let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
+        let catalog = asked.environment.catalog.as_deref();
+        let promises = promises::promises(&plan.config, &plan.document, &plan.deployer, catalog);
+        let mut changes = Graph::new();
+        for (i, smoke) in asked.smoke.iter().enumerate() {
+            let job = &plan.config["resources"]["jobs"][&smoke.job];
+            let given: Value = smoke.parameters.values().map(String::as_str).collect();
+            let run = RunJob {
+                key: smoke.job.clone(),
+                job_id: job_id(&plan.document, &smoke.job)?,
+                parameters: smoke.parameters.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+                token: run_job::token(&[&asked.run_key, &asked.target, &smoke.job, &i.to_string()]),
+                timeout: smoke.timeout.0,
+                stop: at.options.stop.clone(),
+                hushed: hushed("jobs", &[job, &given]),
+            };
+            changes = changes.then(Arc::new(run));
+        }
+        Ok(Decision { verdicts: vec![as_promised::verdict(&promises)], changes, ..Decision::default() })
+    }
+}
+
+fn job_id(plan: &Value, key: &str) -> Result<i64, Failure> {
+    let live = &plan["plan"][format!("resources.jobs.{key}")]["remote_state"]["job_id"];
+    live.as_i64().or_else(|| live.as_str()?.parse().ok()).ok_or_else(|| {
+        Failure::new(Reason::MissingJob, format!("run the smoke job `{key}`: it is not among the deployed jobs"))
+            .hint("`smoke` in mlops-deploy.yml names keys under `resources.jobs` of the bundle")
+    })
+}
+
+/// Every smoke run's end, read from its outcome.
+struct Judge;
+
+#[async_trait]
+impl Phase for Judge {
+    fn name(&self) -> &'static str {
+        "judge"
+    }
+
+    async fn decide(&self, _: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
+        let runs = begun.iter().filter(|b| b.spec.verb == run_job::VERB).filter_map(|b| b.outcome.as_ref());
+        let verdicts: Vec<Verdict> = runs.map(|outcome| smoke_passed::verdict(&run_end(&outcome.0))).collect();
+        Ok(Decision { verdicts, ..Decision::default() })
+    }
+}
+
+fn run_end(outcome: &Value) -> RunEnd {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let task = |task: &Value| (text(&task[0]), text(&task[1]), text(&task[2]));
+    RunEnd {
+        job: text(&outcome["job"]),
+        life_cycle_state: text(&outcome["life_cycle_state"]),
+        result_state: text(&outcome["result_state"]),
+        message: text(&outcome["message"]),
+        url: text(&outcome["url"]),
+        failed_tasks: outcome["failed_tasks"].as_array().into_iter().flatten().map(task).collect(),
+    }
+}

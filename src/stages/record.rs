@@ -1,0 +1,121 @@
+//! Phase `record`: what was deployed, by whom, after which answers, into the ledger.
+//!
+//! Everything in it is a fold of the journal so far: a phase that a stage puts before this one
+//! has its verdicts and runs recorded without a word said here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::assignment::Assignment;
+use super::phase::{Context, Decision, Phase};
+use crate::domain::Failure;
+use crate::domain::fact::{self, Release};
+use crate::domain::ledger::{self, By};
+use crate::domain::plan::PlanView;
+use crate::saga::{Begun, Entry, Event, Graph};
+use crate::steps::record::WriteRecord;
+use crate::steps::run_job;
+
+pub struct Record(pub Arc<Assignment>);
+
+#[async_trait]
+impl Phase for Record {
+    fn name(&self) -> &'static str {
+        "record"
+    }
+
+    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+        let asked = &self.0;
+        let (Some(ledger), Some(release)) = (&asked.ledger, &asked.release) else {
+            let name = &asked.environment.name;
+            let message = format!(
+                "no record was written: set `environments.{name}.records` in mlops-deploy.yml to a folder of a volume; \
+                 stages behind this one deploy only what a ledger has"
+            );
+            at.journal.record(Event::Notice { message }).await?;
+            return Ok(Decision::default());
+        };
+        let entries = at.journal.entries();
+        let now = at.world.clock.now().to_string();
+        let write = WriteRecord { ledger: ledger.clone(), record: record(asked, release, &entries, now) };
+        Ok(Decision { changes: Graph::new().then(Arc::new(write)), ..Decision::default() })
+    }
+}
+
+fn record(asked: &Assignment, release: &Release, entries: &[Entry], at: String) -> ledger::Record {
+    let about: fact::About = started(entries).unwrap_or_default();
+    let counts = fact::<PlanView>(entries, fact::PLAN).map(|plan| plan.counts()).unwrap_or_default();
+    let changes = [
+        ("created", counts.created),
+        ("updated", counts.updated),
+        ("deleted", counts.deleted),
+        ("recreated", counts.recreated),
+    ];
+    let by = By {
+        principal: fact(entries, fact::DEPLOYER).unwrap_or_default(),
+        repository: about.repository,
+        run_id: about.run_id,
+        attempt: about.attempt,
+        job: about.job,
+        event: about.event,
+        url: about.run_url,
+    };
+    ledger::Record {
+        version: ledger::VERSION,
+        sequence: 0,
+        previous: None,
+        at,
+        environment: asked.environment.name.clone(),
+        bundle: asked.bundle.clone(),
+        target: asked.target.clone(),
+        stage: about.stage,
+        release: release.id,
+        archive: Some(release.archive),
+        commit: release.commit.clone(),
+        older: fact(entries, fact::OLDER).unwrap_or(false),
+        plan_digest: fact(entries, fact::PLAN_DIGEST).unwrap_or_default(),
+        changes: changes.into_iter().map(|(name, n)| (name.to_owned(), n as u64)).collect(),
+        by,
+        seen: asked.seen.clone(),
+        details: details(entries),
+        program: about.version,
+    }
+}
+
+fn started<T: DeserializeOwned>(entries: &[Entry]) -> Option<T> {
+    entries.iter().find_map(|entry| match &entry.event {
+        Event::RunStarted { run } => serde_json::from_value(run.clone()).ok(),
+        _ => None,
+    })
+}
+
+/// The last word on a fact.
+fn fact<T: DeserializeOwned>(entries: &[Entry], wanted: &str) -> Option<T> {
+    entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::Fact { name, value } if name == wanted => serde_json::from_value(value.clone()).ok(),
+        _ => None,
+    })
+}
+
+/// What was asked and what it answered; which jobs ran and how they ended.
+fn details(entries: &[Entry]) -> BTreeMap<String, Value> {
+    let mut verdicts = Vec::new();
+    let mut runs = Vec::new();
+    for entry in entries {
+        match &entry.event {
+            Event::Verdict { rule, passed, message } => {
+                verdicts.push(json!({"rule": rule, "passed": passed, "message": message}));
+            }
+            Event::Done { change, outcome, .. } if change.verb == run_job::VERB => {
+                let end = &outcome.0;
+                runs.push(json!({"job": end["job"], "run_id": end["run_id"], "result": end["result_state"], "url": end["url"]}));
+            }
+            _ => {}
+        }
+    }
+    BTreeMap::from([("verdicts".to_owned(), json!(verdicts)), ("runs".to_owned(), json!(runs))])
+}

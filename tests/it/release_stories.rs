@@ -1,0 +1,324 @@
+//! A release from dev to staging, as a runner and an auditor would see it.
+
+use std::collections::BTreeMap;
+
+use mlops_deploy::rehearsal::front::{Fault, Rule};
+use mlops_deploy::rehearsal::workspace::Control;
+use serde_json::{Value, json};
+
+use crate::stage_world::{DEPLOYER, Left, STAGING_DEPLOYER, StageWorld};
+
+const RECORDS: &str = "/Volumes/dev/ops/deployments/tiny";
+const STAGING_RECORDS: &str = "/Volumes/staging/ops/deployments/tiny";
+const RELEASES: &str = "/Volumes/dev/ops/releases";
+
+fn refused(left: &Left, code: i32, reason: &str) {
+    left.expect(code);
+    assert_eq!(left.output("failure-reason"), reason, "{}", left.stdout);
+}
+
+async fn files_api(control: &Control, method: reqwest::Method, path: &str, body: Option<Vec<u8>>) -> Vec<u8> {
+    let url = format!("{}/api/2.0/fs/files{path}?overwrite=true", control.url());
+    let request = reqwest::Client::new().request(method, url).bearer_auth(control.token_for(DEPLOYER).unwrap());
+    let reply = request.body(body.unwrap_or_default()).send().await.unwrap();
+    assert!(reply.status().is_success(), "{path}: {}", reply.status());
+    reply.bytes().await.unwrap().to_vec()
+}
+
+async fn read(control: &Control, path: &str) -> Vec<u8> {
+    files_api(control, reqwest::Method::GET, path, None).await
+}
+
+async fn write(control: &Control, path: &str, bytes: Vec<u8>) {
+    files_api(control, reqwest::Method::PUT, path, Some(bytes)).await;
+}
+
+async fn delete(control: &Control, path: &str) {
+    files_api(control, reqwest::Method::DELETE, path, None).await;
+}
+
+async fn record(control: &Control, folder: &str, sequence: u64) -> Value {
+    serde_json::from_slice(&read(control, &format!("{folder}/{sequence:08}.json")).await).unwrap()
+}
+
+fn archive(release: &str) -> String {
+    format!("{RELEASES}/{}.tar.gz", release.trim_start_matches("sha256:"))
+}
+
+/// What was asked of the workspace that changes it.
+fn writes(control: &Control) -> Vec<String> {
+    let requests = control.requests();
+    let writes = requests.iter().filter(|r| r.is_write() && !r.path.starts_with("/oidc/"));
+    writes.map(|r| format!("{} {}", r.method, r.path)).collect()
+}
+
+/// Deploys to staging and settles.
+async fn to_staging(world: &StageWorld, release: &str) -> Left {
+    let step = world.deploy_staging(release);
+    let left = step.run().await;
+    step.settle().await.expect(0);
+    left
+}
+
+#[tokio::test]
+async fn what_succeeded_in_dev_is_deployed_to_staging() {
+    let world = StageWorld::with_tiers().await;
+    let dev = world.deployed().await;
+    let release = dev.output("release");
+    assert!(release.starts_with("sha256:") && release.len() == 71, "{release}");
+    assert!(std::path::Path::new(dev.output("release-file")).is_file());
+    let commit = world.github.tip("main").unwrap();
+    // Nothing of the checkout is used but the configuration.
+    std::fs::remove_dir_all(world.path("src")).unwrap();
+    world.write("databricks.yml", "bundle: {name: something-else}\n");
+    let staging = to_staging(&world, release).await;
+    staging.expect(0);
+    assert_eq!(staging.output("outcome"), "succeeded");
+    assert_eq!(staging.output("release"), release);
+    let first = record(world.workspace(), RECORDS, 1).await;
+    let next = record(world.workspace(), STAGING_RECORDS, 1).await;
+    assert_eq!((&first["release"], &next["release"]), (&json!(release), &json!(release)));
+    assert_eq!(next["commit"], json!(commit));
+    assert_eq!(next["by"]["principal"], json!(STAGING_DEPLOYER));
+    assert_eq!(next["archive"], first["archive"]);
+    // The head of dev's ledger is anchored in staging's record, and shown in dev's summary.
+    let seen = next["seen"]["dev"]["digest"].as_str().unwrap().to_owned();
+    assert!(dev.summary.contains(&seen), "{}", dev.summary);
+    assert!(staging.summary.contains("record 1 of the ledger"), "{}", staging.summary);
+    let dump = world.staging().settled().to_string();
+    assert!(dump.contains("staging.scores") && dump.contains("train") && dump.contains(&commit), "{dump}");
+    assert!(!dump.contains("deploy.lock"), "{dump}");
+}
+
+#[tokio::test]
+async fn a_release_deployed_again_changes_nothing() {
+    let world = StageWorld::with_tiers().await;
+    let release = world.deployed().await.output("release").to_owned();
+    to_staging(&world, &release).await.expect(0);
+    let before = world.staging().dump();
+    world.staging().forget_requests();
+    let again = to_staging(&world, &release).await;
+    again.expect(0);
+    assert_eq!(again.output("outcome"), "unchanged");
+    assert_eq!(writes(world.staging()), Vec::<String>::new());
+    assert_eq!(before, world.staging().dump());
+}
+
+#[tokio::test]
+async fn from_the_archive_the_same_is_planned_as_from_the_sources() {
+    let world = StageWorld::with_tiers().await;
+    let release = world.deployed().await.output("release").to_owned();
+    let sources = world.validate_staging().run().await;
+    sources.expect(0);
+    let dry = world.deploy_staging(&release).with("INPUT_DRY-RUN", "true").run().await;
+    dry.expect(0);
+    assert_eq!(dry.output("changes-created"), sources.output("changes-created"));
+    assert_eq!(dry.output("plan-digest"), sources.output("plan-digest"));
+    to_staging(&world, &release).await.expect(0);
+    let after = world.validate_staging().run().await;
+    assert_eq!((after.output("changes-created"), after.output("changes-updated")), ("0", "0"), "{}", after.summary);
+}
+
+#[tokio::test]
+async fn the_same_commit_packed_twice_is_the_same_release() {
+    let world = StageWorld::with_tiers().await;
+    let one = world.deployed().await.output("release").to_owned();
+    let again = world.deployed().await;
+    assert_eq!(again.output("outcome"), "unchanged");
+    assert_eq!(again.output("release"), one);
+    world.write("src/train.py", "# Databricks notebook source\nprint('better')\n");
+    world.push();
+    assert_ne!(world.deployed().await.output("release"), one);
+}
+
+#[tokio::test]
+async fn a_commit_that_changes_nothing_here_may_go_on_all_the_same() {
+    let world = StageWorld::with_tiers().await;
+    let one = world.deployed().await.output("release").to_owned();
+    to_staging(&world, &one).await.expect(0);
+    world.push();
+    world.workspace().forget_requests();
+    let next = world.deployed().await;
+    assert_eq!(next.output("outcome"), "unchanged");
+    assert_ne!(next.output("release"), one);
+    let written = writes(world.workspace());
+    assert!(written.iter().all(|w| w.starts_with("PUT /api/2.0/fs/files/Volumes/dev/ops/")), "{written:?}");
+    assert_eq!(record(world.workspace(), RECORDS, 2).await["release"], json!(next.output("release")));
+    to_staging(&world, next.output("release")).await.expect(0);
+}
+
+#[tokio::test]
+async fn what_dev_does_not_vouch_for_is_refused() {
+    let world = StageWorld::with_tiers().await;
+    let release = world.deployed().await.output("release").to_owned();
+    let last = if release.ends_with('0') { '1' } else { '0' };
+    let unknown = format!("{}{last}", &release[..release.len() - 1]);
+    refused(&to_staging(&world, &unknown).await, 3, "release-missing");
+    delete(world.workspace(), &format!("{RECORDS}/00000001.json")).await;
+    let left = to_staging(&world, &release).await;
+    refused(&left, 3, "not-deployed-before");
+    world.edit("mlops-deploy.yml", "    records: /Volumes/dev/ops/deployments\n", "");
+    let left = to_staging(&world, &release).await;
+    refused(&left, 3, "not-deployed-before");
+    assert!(left.stdout.contains("environments.dev.records"), "{}", left.stdout);
+    assert!(!world.staging().settled().to_string().contains("staging.scores"));
+    assert_eq!(writes(world.staging()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn no_release_at_all_is_a_mistake_in_the_inputs() {
+    let world = StageWorld::with_tiers().await;
+    let left = world.deploy_staging("").run().await;
+    refused(&left, 2, "invalid-input");
+    let left = world.deploy_staging("latest").run().await;
+    refused(&left, 2, "invalid-input");
+}
+
+#[tokio::test]
+async fn an_archive_with_one_changed_byte_is_refused() {
+    let world = StageWorld::with_tiers().await;
+    let release = world.deployed().await.output("release").to_owned();
+    let path = archive(&release);
+    let whole = read(world.workspace(), &path).await;
+    for at in [4, whole.len() / 3, whole.len() - 2] {
+        let mut changed = whole.clone();
+        changed[at] ^= 0x10;
+        write(world.workspace(), &path, changed.clone()).await;
+        refused(&to_staging(&world, &release).await, 3, "release-changed");
+    }
+    // The digest beside it changed with it: the ledger still has the true one.
+    let mut changed = whole.clone();
+    changed[4] ^= 0x10;
+    write(world.workspace(), &path, changed.clone()).await;
+    let digest = mlops_deploy::domain::Digest::of(&changed).hex();
+    let beside = format!("{digest}  {}\n", path.rsplit('/').next().unwrap());
+    write(world.workspace(), &format!("{path}.sha256"), beside.into_bytes()).await;
+    let left = to_staging(&world, &release).await;
+    refused(&left, 3, "release-changed");
+    assert!(left.stdout.contains("and the ledger has"), "{}", left.stdout);
+    write(world.workspace(), &format!("{path}.sha256"), b"nothing".to_vec()).await;
+    refused(&to_staging(&world, &release).await, 3, "release-changed");
+    delete(world.workspace(), &path).await;
+    delete(world.workspace(), &format!("{path}.sha256")).await;
+    refused(&to_staging(&world, &release).await, 3, "release-missing");
+    assert!(!world.staging().settled().to_string().contains("staging.scores"));
+}
+
+#[tokio::test]
+async fn a_ledger_that_somebody_touched_is_no_evidence() {
+    let world = StageWorld::with_tiers().await;
+    world.deployed().await;
+    world.write("src/train.py", "# Databricks notebook source\nprint('better')\n");
+    world.push();
+    let release = world.deployed().await.output("release").to_owned();
+    let path = |n: u64| format!("{RECORDS}/{n:08}.json");
+    let (one, two) = (read(world.workspace(), &path(1)).await, read(world.workspace(), &path(2)).await);
+    let mut seen = BTreeMap::new();
+    let text = String::from_utf8(one.clone()).unwrap().replace("\"older\":false", "\"older\":true");
+    write(world.workspace(), &path(1), text.into_bytes()).await;
+    seen.insert("changed", to_staging(&world, &release).await);
+    delete(world.workspace(), &path(1)).await;
+    seen.insert("removed", to_staging(&world, &release).await);
+    write(world.workspace(), &path(1), two.clone()).await;
+    seen.insert("moved", to_staging(&world, &release).await);
+    write(world.workspace(), &path(1), one.clone()).await;
+    write(world.workspace(), &path(3), two.clone()).await;
+    seen.insert("inserted", to_staging(&world, &release).await);
+    for (what, left) in &seen {
+        refused(left, 3, "ledger-broken");
+        assert!(left.stdout.contains("record"), "{what}: {}", left.stdout);
+    }
+    delete(world.workspace(), &path(3)).await;
+    to_staging(&world, &release).await.expect(0);
+    // Cut off at its end: staging has seen what is gone.
+    delete(world.workspace(), &path(2)).await;
+    let left = to_staging(&world, &release).await;
+    refused(&left, 3, "ledger-broken");
+    assert!(left.stdout.contains("record 2 is missing: record 1 of `staging` has seen it"), "{}", left.stdout);
+}
+
+#[tokio::test]
+async fn an_older_release_goes_in_only_on_purpose() {
+    let world = StageWorld::with_tiers().await;
+    let old = world.deployed().await.output("release").to_owned();
+    world.write("src/train.py", "# Databricks notebook source\nprint('better')\n");
+    world.push();
+    let new = world.deployed().await.output("release").to_owned();
+    to_staging(&world, &new).await.expect(0);
+    refused(&to_staging(&world, &old).await, 3, "release-older");
+    let step = world.deploy_staging(&old).with("INPUT_ALLOW-OLDER", "true");
+    step.run().await.expect(0);
+    step.settle().await.expect(0);
+    let back = record(world.workspace(), STAGING_RECORDS, 2).await;
+    assert_eq!((&back["release"], &back["older"]), (&json!(old), &json!(true)));
+    assert_eq!(record(world.workspace(), STAGING_RECORDS, 1).await["older"], json!(false));
+}
+
+#[tokio::test]
+async fn another_variable_makes_another_configuration_and_is_refused() {
+    let world = StageWorld::with_tiers().await;
+    world.edit("databricks.yml", "name: train\n      desc", "name: train-${var.kind}\n      desc");
+    world.edit("databricks.yml", "variables:\n", "variables:\n  kind: {default: plain}\n");
+    world.push();
+    let release = world.deployed().await.output("release").to_owned();
+    let left = world.deploy_staging(&release).with("BUNDLE_VAR_kind", "other").run().await;
+    refused(&left, 3, "release-differs");
+    assert!(left.stdout.contains("resources.jobs.train.name differs"), "{}", left.stdout);
+    to_staging(&world, &release).await.expect(0);
+}
+
+#[tokio::test]
+async fn a_lost_answer_records_once() {
+    let world = StageWorld::with_tiers().await;
+    let path = format!("/api/2.0/fs/files{RECORDS}/*");
+    world.workspace().faults().add(Rule::on("PUT", &path, Fault::LostReply));
+    world.deployed().await;
+    let listed = world.workspace().dump().to_string();
+    assert!(listed.contains("00000001.json") && !listed.contains("00000002.json"));
+}
+
+#[tokio::test]
+async fn a_ledger_that_nobody_lets_us_read_names_the_grant() {
+    let world = StageWorld::with_tiers().await;
+    let release = world.deployed().await.output("release").to_owned();
+    let path = format!("/api/2.0/fs/directories{RECORDS}");
+    world.staging().faults().add(Rule::on("GET", &path, Fault::status(403)).always());
+    let left = to_staging(&world, &release).await;
+    refused(&left, 4, "ledger-unreadable");
+    assert!(left.stdout.contains("READ VOLUME"), "{}", left.stdout);
+}
+
+#[tokio::test]
+async fn without_books_dev_deploys_and_says_what_is_missing() {
+    let world = StageWorld::new().await;
+    let left = world.deployed().await;
+    assert!(left.summary.contains("environments.dev.records"), "{}", left.summary);
+    assert!(std::path::Path::new(left.output("release-file")).is_file());
+}
+
+#[tokio::test]
+async fn the_workflow_may_take_the_archive_along() {
+    let world = StageWorld::with_tiers().await;
+    world.edit("mlops-deploy.yml", "releases: /Volumes/dev/ops/releases\n", "");
+    let dev = world.deployed().await;
+    let (release, file) = (dev.output("release").to_owned(), dev.output("release-file").to_owned());
+    refused(&to_staging(&world, &release).await, 3, "release-missing");
+    let step = world.deploy_staging(&release).with("INPUT_RELEASE-FILE", &file);
+    step.run().await.expect(0);
+    step.settle().await.expect(0);
+    std::fs::write(&file, b"not it").unwrap();
+    let left = world.deploy_staging(&release).with("INPUT_RELEASE-FILE", &file).run().await;
+    refused(&left, 3, "release-changed");
+}
+
+#[tokio::test]
+async fn a_folder_may_keep_releases() {
+    let world = StageWorld::with_tiers().await;
+    let folder = world.path("../kept").display().to_string();
+    world.edit("mlops-deploy.yml", RELEASES, &folder);
+    let release = world.deployed().await.output("release").to_owned();
+    to_staging(&world, &release).await.expect(0);
+    let name = format!("{}.tar.gz", release.trim_start_matches("sha256:"));
+    assert!(world.path("../kept").join(&name).is_file());
+    assert!(world.path("../kept").join(format!("{name}.sha256")).is_file());
+}
