@@ -28,17 +28,26 @@ enum Shape {
 static TABLE: LazyLock<Table> =
     LazyLock::new(|| serde_json::from_str(include_str!("requests.json")).expect("the generated table is valid JSON"));
 
-/// Checks a body against the request `METHOD /path/{}`.
-pub(crate) fn check(request: &str, body: &Map<String, Value>) -> Result<(), Refusal> {
+/// Checks a body against the request `METHOD /path/{}`. MLflow's clients say in the body again what the path says.
+pub(crate) fn check(request: &str, body: &Map<String, Value>, path: &[(String, String)]) -> Result<(), Refusal> {
     let fields = match TABLE.requests.get(request) {
         None => return Ok(()),
         Some(Shape::Fields(fields)) => fields,
         Some(Shape::Named(name)) => &TABLE.types[name],
     };
+    let said = |value: &Value| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        path.iter().any(|(_, part)| *part == text)
+    };
+    let body = body.iter().filter(|(name, value)| fields.contains_key(*name) || !said(value));
     object(fields, body, "")
 }
 
-fn object(fields: &HashMap<String, String>, body: &Map<String, Value>, at: &str) -> Result<(), Refusal> {
+fn object<'v>(
+    fields: &HashMap<String, String>,
+    body: impl IntoIterator<Item = (&'v String, &'v Value)>,
+    at: &str,
+) -> Result<(), Refusal> {
     for (name, value) in body {
         let here = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
         let Some(kind) = fields.get(name) else {
@@ -103,7 +112,7 @@ mod tests {
     use super::*;
 
     fn refused(request: &str, body: Value) -> String {
-        check(request, body.as_object().unwrap()).unwrap_err().message
+        check(request, body.as_object().unwrap(), &[]).unwrap_err().message
     }
 
     #[test]
@@ -119,8 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn a_body_may_say_again_what_the_path_says() {
+        let path = [("id".to_owned(), "m-1".to_owned())];
+        let ask = |body: Value| check("PATCH /api/2.0/mlflow/logged-models/{}", body.as_object().unwrap(), &path);
+        assert!(ask(json!({"model_id": "m-1", "status": "LOGGED_MODEL_READY"})).is_ok());
+        assert!(ask(json!({"model_id": "m-2"})).is_err());
+    }
+
+    #[test]
     fn whole_floats_and_numbers_in_text_are_integers() {
         let body = json!({"job_id": "17", "new_settings": {"timeout_seconds": 5.0}});
-        assert!(check("POST /api/2.2/jobs/reset", body.as_object().unwrap()).is_ok());
+        assert!(check("POST /api/2.2/jobs/reset", body.as_object().unwrap(), &[]).is_ok());
     }
 }

@@ -21,13 +21,21 @@ pub(crate) struct UnityCatalog {
     pub storage: Tree,
     /// `schema/main.churn` -> principal -> privileges.
     pub grants: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+    /// How many versions a model ever had: a number is never given twice.
+    pub versions_made: BTreeMap<String, u64>,
     pub tables: BTreeMap<&'static str, Table>,
 }
 
 impl UnityCatalog {
     pub fn new(ids: &mut Ids) -> Self {
         let metastore_id = ids.uuid();
-        Self { metastore_id, storage: Tree::default(), grants: BTreeMap::new(), tables: BTreeMap::new() }
+        Self {
+            metastore_id,
+            storage: Tree::default(),
+            grants: BTreeMap::new(),
+            versions_made: BTreeMap::new(),
+            tables: BTreeMap::new(),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod identity;
 mod links;
 mod metastore;
 mod routes;
+mod routes_mlflow;
 mod routes_more;
 mod serve;
 mod store;

@@ -11,8 +11,7 @@ use axum::routing::{MethodFilter, MethodRouter, get, post};
 use serde_json::json;
 
 use super::api::{
-    catalog, experiments, files, grants, imports, jobs, model_credentials, people, permissions, pipelines,
-    registered_models, runs, workspace_files,
+    catalog, files, grants, imports, jobs, model_credentials, people, permissions, pipelines, runs, workspace_files,
 };
 use super::config::Identity;
 use super::control::admin;
@@ -33,7 +32,7 @@ pub(crate) fn all() -> Routes {
         .merge(pipeline_routes())
         .merge(unity_catalog())
         .merge(access())
-        .merge(mlflow())
+        .merge(super::routes_mlflow::all())
         .merge(super::routes_more::all())
         .merge(admin())
         .fallback(unknown)
@@ -220,8 +219,6 @@ fn unity_catalog() -> Routes {
         .route(&at("schemas/{name}"), one(catalog::get_schema, catalog::update_schema, catalog::delete_schema))
         .route(&at("volumes"), reads(catalog::list_volumes).merge(posts(catalog::create_volume)))
         .route(&at("volumes/{name}"), one(catalog::get_volume, catalog::update_volume, catalog::delete_volume))
-        .route(&at("models"), reads(registered_models::list).merge(posts(registered_models::create)))
-        .route(&at("models/{name}"), one(registered_models::get, registered_models::update, registered_models::delete))
         .route(&at("permissions/{type}/{name}"), reads(grants::get).merge(patches(grants::patch)))
         .route(&at("effective-permissions/{type}/{name}"), reads(grants::effective))
 }
@@ -231,18 +228,4 @@ fn access() -> Routes {
     Router::new()
         .route("/api/2.0/permissions/{type}/{id}", list())
         .route("/api/2.0/permissions/{type}/{id}/permissionLevels", reads(permissions::levels))
-}
-
-fn mlflow() -> Routes {
-    let at = |rest: &str| format!("/api/2.0/mlflow/experiments/{rest}");
-    Router::new()
-        .route(&at("create"), posts(experiments::create))
-        .route(&at("get"), reads(experiments::get))
-        .route(&at("get-by-name"), reads(experiments::get_by_name))
-        .route(&at("update"), posts(experiments::update))
-        .route(&at("delete"), posts(experiments::delete))
-        .route(&at("restore"), posts(experiments::restore))
-        .route(&at("list"), reads(experiments::search))
-        .route(&at("search"), posts(experiments::search))
-        .route(&at("set-experiment-tag"), posts(experiments::set_tag))
 }

@@ -343,7 +343,7 @@ fn answer(handler: Handler, server: &Server, incoming: Incoming, who: Principal,
         )));
     }
     let json = json_body(&incoming)?;
-    checked::check(&format!("{} {}", incoming.method, shape(&incoming.route)), &json)?;
+    checked::check(&format!("{} {}", incoming.method, shape(&incoming.route)), &json, &incoming.params)?;
     let incoming_is_action = incoming.method != axum::http::Method::GET;
     server.with_store(store, |store, now| {
         store.welcome(&who, now);

@@ -48,7 +48,8 @@ pub(crate) const MODEL: Level = Level {
     title: "Registered model",
     securable: "function",
     no_such: "RESOURCE_DOES_NOT_EXIST",
-    exists: "ALREADY_EXISTS",
+    // With `ALREADY_EXISTS` the client's copy into a model that exists would stop.
+    exists: "RESOURCE_ALREADY_EXISTS",
 };
 
 /// A catalog that was there before anybody came, with its schema `default`.
@@ -307,6 +308,7 @@ fn inside(store: &Store, schema: &str) -> Vec<(&'static Level, String)> {
 
 fn empty_schema(store: &mut Store, schema: &str) {
     for (level, name) in inside(store, schema) {
+        super::registry::versions::forget_all(store, &name);
         level.remove(store, &name);
         forget_storage(store, &name);
     }

@@ -1,5 +1,6 @@
 //! Which paths there are, and which of them may be written.
 
+use crate::rehearsal::workspace::api::tracking::artifacts;
 use crate::rehearsal::workspace::call::{Call, Refusal};
 use crate::rehearsal::workspace::store::Store;
 
@@ -26,6 +27,10 @@ pub(crate) fn exists(store: &Store, path: &str) -> Result<String, Refusal> {
                 None => Err(Refusal::not_found(format!("Model version '{name}/{version}' does not exist."))),
             }
         }
+        _ if artifacts::belongs(store, &path) == Some(true) => Ok(path),
+        _ if artifacts::belongs(store, &path) == Some(false) => {
+            Err(Refusal::not_found(format!("No run or logged model has its artifacts at {path}")))
+        }
         _ => {
             let message = format!(
                 "Invalid path: {path}. Files are under /Volumes/<catalog>/<schema>/<volume> and \
@@ -48,9 +53,14 @@ pub(crate) fn writable(store: &Store, path: &str) -> Result<(), Refusal> {
     Err(Refusal::new(400, "INVALID_STATE", format!("Model version '{key}' is {status}: its files cannot be changed")))
 }
 
-/// A volume's own folder, and a version's, exists as soon as it does.
+/// A volume's own folder, and a version's, exists as soon as it does; so does a run's.
 pub(crate) fn is_root(path: &str) -> bool {
-    path.split('/').count() == if path.starts_with("/Models/") { 6 } else { 5 }
+    let depth = match path.split('/').nth(1) {
+        Some("Volumes") => 5,
+        Some("Models") => 6,
+        _ => return artifacts::is_root(path),
+    };
+    path.split('/').count() == depth
 }
 
 pub(crate) fn is_folder(store: &Store, path: &str) -> bool {
