@@ -21,7 +21,7 @@ DIST_BINARY := target/$(DIST_TARGET)/dist/mlops-deploy
 need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -qq --yes $(2) >/dev/null; } \
 	|| { echo "$(1) is missing: install the package $(2)" >&2; exit 1; }
 
-.PHONY: demo test rust description minilake python lint container act conformance bench image dist clean
+.PHONY: demo test rust description minilake python lint mlflow container act conformance bench image dist clean
 
 demo: $(VENV)/.uv
 	cargo build --locked
@@ -55,6 +55,10 @@ lint: $(VENV)/.all
 
 python: $(VENV)/.all
 	cd examples/churn && python -m pytest -q -p no:cacheprovider
+
+# MLflow's own client against the stand-in. Not part of `test`: it costs more than a minute.
+mlflow: $(VENV)/.mlflow
+	cargo test --locked --test it -- mlflow
 
 # The image as the runner runs it: that of MLOPS_DEPLOY_IMAGE, or one made of the debug binary.
 container: $(VENV)/.all
@@ -97,6 +101,12 @@ $(VENV)/.uv: tools/uv.txt
 
 $(VENV)/.all: tools/requirements.txt | $(VENV)/.uv
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+# An environment of its own: MLflow is ten times what the other tests need.
+$(VENV)/.mlflow: tools/mlflow.txt | $(VENV)/.all
+	uv venv --quiet --clear $(VENV)/mlflow
+	uv pip install --quiet --require-hashes --python $(VENV)/mlflow/bin/python -r $<
 	touch $@
 
 clean:

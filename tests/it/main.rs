@@ -21,6 +21,7 @@ mod github_refusals;
 mod hygiene;
 mod inputs;
 mod layers;
+mod mlflow;
 mod nowhere;
 mod occasions;
 mod phases;
