@@ -18,7 +18,8 @@ DIST_TARGET ?= x86_64-unknown-linux-musl
 DIST_BINARY := target/$(DIST_TARGET)/dist/mlops-deploy
 
 # The program, and the Debian package that brings it.
-need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -qq --yes $(2) >/dev/null; } \
+need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq >/dev/null \
+	&& DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $(2) >/dev/null; } \
 	|| { echo "$(1) is missing: install the package $(2)" >&2; exit 1; }
 
 .PHONY: demo test rust description minilake python lint mlflow container act conformance bench image dist clean
@@ -85,13 +86,14 @@ bench: $(VENV)/.uv
 # The binary as it ships: static, small, without the stand-ins.
 dist: $(DIST_BINARY)
 
-$(DIST_BINARY): Cargo.lock $(shell find src -name '*.rs')
+$(DIST_BINARY): Cargo.toml Cargo.lock $(shell find src -type f)
 	@$(call need,musl-gcc,musl-tools)
 	rustup target add $(DIST_TARGET)
 	cargo build --locked --profile dist --no-default-features --target $(DIST_TARGET)
 
 image: $(DIST_BINARY) $(VENV)/.uv
 	@test -n "$(IMAGE_BASE)" || $(call need,debootstrap,debootstrap)
+	@docker version >/dev/null 2>&1 || { $(call need,dockerd,docker.io); }
 	tools/with-docker.sh tools/image.sh $(DIST_BINARY)
 
 $(VENV)/.uv: tools/uv.txt
