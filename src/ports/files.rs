@@ -21,10 +21,10 @@ pub trait Files: Send + Sync {
     /// What is known of one file, links followed; `None` where there is none.
     async fn stat(&self, path: &Path) -> io::Result<Option<FileEntry>>;
 
-    /// Whole or not at all: written beside, synced, renamed. Makes missing folders.
+    /// Whole or not at all, also when we are killed: written beside, renamed. Makes missing folders.
     async fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Appends and syncs.
+    /// Once it returns, a kill does not take it back.
     async fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
     /// Deleting what is not there is no error.

@@ -1,11 +1,13 @@
 //! Files of this machine.
 //!
-//! A file is written beside its place, synced and renamed: whoever reads it, after a kill
-//! too, sees the old or the new one whole. What we write is for us alone unless a caller
-//! says otherwise: a journal holds receipts, and later steps of a job run other people's
-//! code.
+//! A file is written beside its place and renamed: whoever reads it, after a kill too, sees
+//! the old or the new one whole. Nothing is synced. A power cut takes a runner's folder with
+//! it whatever we do, and beside a checkout lies only a copy of what the workspace has;
+//! waiting for the disk took most of the time of a small deployment. What we write is for us
+//! alone unless a caller says otherwise: a journal holds receipts, and later steps of a job
+//! run other people's code.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -76,19 +78,14 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(mode) = before {
         beside.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
     }
-    beside.as_file().sync_all()?;
-    beside.persist(path).map_err(|error| error.error)?;
-    // The rename itself is on disk only when the folder is.
-    File::open(folder)?.sync_all()
+    beside.persist(path).map(drop).map_err(|error| error.error)
 }
 
 fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_data()
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)?.write_all(bytes)
 }
 
 fn described(path: PathBuf, meta: &fs::Metadata) -> FileEntry {

@@ -55,7 +55,9 @@ impl LocalFolder {
 
     /// The copy of the state, where there is one.
     pub async fn state(&self, disk: &dyn Files) -> Result<Option<State>, Failure> {
-        read(disk, &self.file("resources.json")).await?.map(|bytes| State::parse(&bytes)).transpose()
+        let bytes = read(disk, &self.file("resources.json")).await?;
+        // A power cut may have emptied the copy; the workspace has what it was made from.
+        bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| State::parse(&bytes)).transpose()
     }
 
     pub async fn save_state(&self, disk: &dyn Files, state: &State) -> Result<(), Failure> {
@@ -134,8 +136,7 @@ pub async fn pull_state(
     if disk.stat(&local.file("terraform/terraform.tfstate")).await.ok().flatten().is_some() {
         return Err(terraform_state("this checkout"));
     }
-    let here = read(disk, &local.file("resources.json")).await?.map(|bytes| State::parse(&bytes)).transpose()?;
-    let state = newest(here, remote)?;
+    let state = newest(local.state(disk).await?, remote)?;
     let Some(log) = read(disk, &local.log()).await? else { return Ok(Pulled { state, warnings: Vec::new() }) };
     let (replayed, bad) = state.replay(&String::from_utf8_lossy(&log))?;
     if !bad.is_empty() {
