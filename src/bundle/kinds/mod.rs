@@ -190,7 +190,8 @@ pub enum Lift {
     PrivilegeAssignments,
 }
 
-/// A call that answers for many resources at once with the same facts as a read each.
+/// A call that answers for many resources at once. Where it is a kind's `api.list` it says of
+/// each the same as a read does.
 #[derive(Debug)]
 pub struct List {
     pub path: &'static str,

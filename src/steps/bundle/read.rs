@@ -1,7 +1,8 @@
 //! Reads what is deployed: few requests, many at a time.
 //!
 //! Where a kind has a list that answers the same as a read each, and more than a few of the
-//! kind are deployed, the list is asked; what it does not show is read one by one.
+//! kind are deployed, the list is asked. What it does not show is read one by one, and so is
+//! what it shows changed: a list that says less than it promises must change nothing.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use super::ask;
 use crate::bundle::kinds::{self, Kind, List};
-use crate::bundle::planner::Answers;
+use crate::bundle::planner::{self, Answers};
 use crate::bundle::requests::{self, Read};
 use crate::bundle::state::State;
 use crate::domain::{Failure, Reason};
@@ -73,7 +74,12 @@ async fn listed(rest: &dyn Rest, state: &State, reads: &[Read]) -> Result<Answer
     let worth = groups.into_iter().filter(|group| group.nodes.len() >= WORTH_A_LIST);
     let lists = worth.map(|group| async move {
         let mut found = pages(rest, &group).await?;
-        let known = group.nodes.iter().filter_map(|(node, id)| Some(((*node).to_owned(), Some(found.remove(*id)?))));
+        let known = group.nodes.iter().filter_map(|(node, id)| {
+            let deployed = &state.resources.get(*node)?.state;
+            let item = found.remove(*id)?;
+            let changed = planner::differs(group.kind, deployed, &requests::remote(group.kind, id, &item));
+            (!changed).then(|| ((*node).to_owned(), Some(item)))
+        });
         Ok::<_, Failure>(known.collect::<Vec<_>>())
     });
     Ok(futures::future::try_join_all(lists).await?.into_iter().flatten().collect())
@@ -90,8 +96,7 @@ async fn pages(rest: &dyn Rest, group: &Listable<'_>) -> Result<HashMap<String, 
         }
         let answer = ask::maybe(rest, &request).await.map_err(|e| e.into_failure(doing()))?.unwrap_or(Value::Null);
         let (items, next) = requests::list_items(group.list, &answer);
-        // What a list shortens is read by itself.
-        found.extend(items.into_iter().filter(|(_, item)| item.get("has_more") != Some(&Value::Bool(true))));
+        found.extend(items);
         match next {
             Some(next) if Some(&next) != token.as_ref() => token = Some(next),
             Some(_) => {

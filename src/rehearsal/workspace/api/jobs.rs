@@ -83,11 +83,15 @@ pub(crate) fn list(call: &mut Call) -> Answer {
     for job in jobs {
         let mut job = job.clone();
         let settings = &mut job["settings"];
+        // The service never lists them, whatever its documentation says of `expand_tasks`.
+        if let Some(settings) = settings.as_object_mut() {
+            settings.shift_remove("parameters");
+        }
         if expand {
             let more = cut(settings, None)?;
             job["has_more"] = json!(more.is_some());
         } else if let Some(settings) = settings.as_object_mut() {
-            settings.retain(|k, _| !["tasks", "job_clusters", "environments", "parameters"].contains(&k.as_str()));
+            settings.retain(|k, _| !["tasks", "job_clusters", "environments"].contains(&k.as_str()));
         }
         listed.push(job);
     }
