@@ -4,6 +4,7 @@
 //! rest. Before that line a failure leaves everything to `unwind`, after it the only way is
 //! forward and the next run finishes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -91,13 +92,21 @@ pub async fn execute<W: Sync + ?Sized>(
     options: &Options,
 ) -> Result<Execution, JournalError> {
     let outcomes = Outcomes::default();
+    let nodes = graph.nodes();
+    let mut dependants = vec![Vec::new(); nodes.len()];
+    for (i, node) in nodes.iter().enumerate() {
+        node.after.iter().for_each(|&on| dependants[on].push(i));
+    }
     let mut run = Run {
         graph,
         world,
         journal,
         options,
         outcomes: &outcomes,
-        progress: vec![Progress::Waiting; graph.nodes().len()],
+        progress: vec![Progress::Waiting; nodes.len()],
+        waits_for: nodes.iter().map(|node| node.after.len()).collect(),
+        ready: (0..nodes.len()).filter(|&i| nodes[i].after.is_empty()).collect(),
+        dependants,
         result: Execution {
             ending: Ending::Finished,
             outcomes: Outcomes::default(),
@@ -127,6 +136,11 @@ struct Run<'a, W: Sync + ?Sized> {
     options: &'a Options,
     outcomes: &'a Outcomes,
     progress: Vec<Progress>,
+    /// For each node, how many of those before it are not done.
+    waits_for: Vec<usize>,
+    dependants: Vec<Vec<usize>>,
+    /// Nodes that wait for nothing, whichever side of the point of no return they are on.
+    ready: BTreeSet<usize>,
     result: Execution,
 }
 
@@ -157,18 +171,31 @@ impl<W: Sync + ?Sized> Run<'_, W> {
     }
 
     fn next_ready(&mut self, wanted: &impl Fn(usize) -> bool) -> Option<usize> {
-        for i in 0..self.progress.len() {
-            if self.progress[i] != Progress::Waiting || !wanted(i) {
-                continue;
-            }
-            let after = &self.graph.nodes()[i].after;
-            if after.iter().any(|&d| matches!(self.progress[d], Progress::Failed | Progress::Skipped)) {
-                self.progress[i] = Progress::Skipped;
-            } else if after.iter().all(|&d| self.progress[d] == Progress::Done) {
-                return Some(i);
+        let next = self.ready.iter().copied().find(|&i| wanted(i))?;
+        self.ready.remove(&next);
+        Some(next)
+    }
+
+    fn is_done(&mut self, node: usize) {
+        self.progress[node] = Progress::Done;
+        for i in self.dependants[node].clone() {
+            self.waits_for[i] -= 1;
+            if self.waits_for[i] == 0 && self.progress[i] == Progress::Waiting {
+                self.ready.insert(i);
             }
         }
-        None
+    }
+
+    /// What waits for a node that failed is never begun, and neither is what waits for that.
+    fn has_failed(&mut self, node: usize) {
+        self.progress[node] = Progress::Failed;
+        let mut left = self.dependants[node].clone();
+        while let Some(i) = left.pop() {
+            if self.progress[i] == Progress::Waiting {
+                self.progress[i] = Progress::Skipped;
+                left.extend(&self.dependants[i]);
+            }
+        }
     }
 
     /// Takes a finished attempt into the account. It writes nothing: while it runs nobody
@@ -178,12 +205,12 @@ impl<W: Sync + ?Sized> Run<'_, W> {
         let Attempted { begun, ended, unwritten } = attempted;
         let outcome = match ended {
             Some(Ok(outcome)) => {
-                self.progress[i] = Progress::Done;
+                self.is_done(i);
                 self.outcomes.insert(change.spec().id(), outcome.clone());
                 Some(outcome)
             }
             Some(Err(error)) => {
-                self.progress[i] = Progress::Failed;
+                self.has_failed(i);
                 self.result.errors.push((change.title(), error));
                 None
             }
