@@ -3,28 +3,42 @@
 //! One pass: each referenced value is resolved once and remembered, so a chain of variables
 //! costs its length and a cycle is found when a name is met again on its own way. References to
 //! resources stay, because only a plan knows their values; other names stay text.
+//!
+//! A few lines of somebody's pull request may refer to each other until they fill the memory or
+//! the stack: what references bring in, and how deep they lead, is bounded.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::bundle::reference;
 use crate::bundle::resolve::Bundle;
 use crate::bundle::scalars::float_in_message;
 use crate::bundle::settings;
-use crate::domain::{Diagnostic, Map, Node, Path, Step, Tree};
+use crate::domain::{Diagnostic, Node, Path, Step, Tree};
 
 /// The sections whose values a reference may name now.
 const SECTIONS: [&str; 3] = ["bundle", "workspace", "variables"];
 
+/// More than this out of references, by `Tree::weight`, is an attack and not a bundle.
+const MOST: usize = 500_000;
+/// Values within values within references to values.
+const DEEPEST: usize = 300;
+
 /// The pass.
 pub fn interpolate(bundle: &mut Bundle<'_>) {
-    let mut resolver = Resolver { config: &bundle.config, known: HashMap::new(), way: Vec::new(), odd: Vec::new() };
-    let mut path = Path::root();
-    match resolver.tree(&bundle.config, &mut path) {
-        Ok(resolved) => {
+    let mut resolver = Resolver {
+        config: &bundle.config,
+        known: HashMap::new(),
+        way: Vec::new(),
+        odd: Vec::new(),
+        brought: 0,
+        depth: 0,
+    };
+    let mut found = Vec::new();
+    match resolver.texts(&bundle.config, &mut Path::root(), &mut found) {
+        Ok(()) => {
             let odd = std::mem::take(&mut resolver.odd);
-            if let Some(resolved) = resolved {
-                bundle.config = resolved;
-            }
+            fill(&mut bundle.config, found, 0);
             for (path, tree) in odd {
                 bundle.refuse(path, &tree);
             }
@@ -36,7 +50,7 @@ pub fn interpolate(bundle: &mut Bundle<'_>) {
 /// What a reference stands for.
 #[derive(Clone, Debug)]
 enum Value {
-    Known(Tree),
+    Known(Rc<Known>),
     /// Not ours to resolve, or not resolvable: the text stays.
     Left,
     /// An index behind the end of a list. The official command then leaves every reference of
@@ -44,45 +58,76 @@ enum Value {
     Behind,
 }
 
+#[derive(Debug)]
+struct Known {
+    tree: Tree,
+    weight: usize,
+    height: usize,
+}
+
+impl Value {
+    fn known(tree: Tree) -> Self {
+        let (weight, height) = (tree.weight(), tree.height());
+        Value::Known(Rc::new(Known { tree, weight, height }))
+    }
+}
+
+/// Texts that are resolved, and where they stand.
+type Found = Vec<(Path, Tree)>;
+
 struct Resolver<'c> {
     config: &'c Tree,
-    known: HashMap<String, Value>,
+    /// None: it is being resolved.
+    known: HashMap<String, Option<Value>>,
     /// The references being resolved, outermost first.
     way: Vec<String>,
     /// Texts that the official command resolves in a way nobody could want.
     odd: Vec<(Path, Tree)>,
+    /// The weight of all that references gave.
+    brought: usize,
+    depth: usize,
 }
 
 impl Resolver<'_> {
-    /// The resolved copy of a value; none when there is nothing in it to resolve.
-    fn tree(&mut self, tree: &Tree, path: &mut Path) -> Result<Option<Tree>, String> {
-        let node = match &tree.node {
-            Node::String(text) if text.contains("${") => return self.text(text, tree, path),
+    /// Every text below a value that changes, resolved.
+    fn texts(&mut self, tree: &Tree, path: &mut Path, found: &mut Found) -> Result<(), String> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(format!("references lead through more than {DEEPEST} values, at {path}"));
+        }
+        match &tree.node {
+            Node::String(text) if text.contains("${") => {
+                if let Some(new) = self.text(text, tree, path)? {
+                    found.push((path.clone(), new));
+                }
+            }
             Node::List(list) => {
-                let mut changed: Option<Vec<Tree>> = None;
                 for (i, item) in list.iter().enumerate() {
                     path.push_index(i);
-                    if let Some(new) = self.tree(item, path)? {
-                        changed.get_or_insert_with(|| list.clone())[i] = new;
-                    }
+                    self.texts(item, path, found)?;
                     path.pop();
                 }
-                changed.map(Node::List)
             }
             Node::Map(map) => {
-                let mut changed: Option<Map> = None;
-                for (i, (key, value)) in map.iter().enumerate() {
+                for (key, value) in map {
                     path.push_key(key);
-                    if let Some(new) = self.tree(value, path)? {
-                        changed.get_or_insert_with(|| map.clone())[i] = new;
-                    }
+                    self.texts(value, path, found)?;
                     path.pop();
                 }
-                changed.map(Node::Map)
             }
-            _ => None,
-        };
-        Ok(node.map(|node| Tree { node, ..emptied(tree) }))
+            _ => {}
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// The resolved copy of a value that lies at `path`.
+    fn resolved(&mut self, tree: &Tree, mut path: Path) -> Result<Tree, String> {
+        let mut found = Vec::new();
+        self.texts(tree, &mut path, &mut found)?;
+        let mut copy = tree.clone();
+        fill(&mut copy, found, path.len());
+        Ok(copy)
     }
 
     fn text(&mut self, text: &str, tree: &Tree, path: &Path) -> Result<Option<Tree>, String> {
@@ -98,7 +143,10 @@ impl Resolver<'_> {
     fn text_on_way(&mut self, text: &str, tree: &Tree, path: &Path) -> Result<Option<Tree>, String> {
         if let Some(whole) = reference::whole(text) {
             return Ok(match self.value(whole.name)? {
-                Value::Known(value) => Some(Tree { node: value.node, ..emptied(tree) }),
+                Value::Known(known) => {
+                    self.bring(known.weight, path.len() + known.height, path)?;
+                    Some(Tree { node: known.tree.node.clone(), ..emptied(tree) })
+                }
                 Value::Left => None,
                 Value::Behind => {
                     self.odd.push((path.clone(), tree.clone()));
@@ -113,9 +161,10 @@ impl Resolver<'_> {
             out.push_str(&text[from..reference.range.start]);
             from = reference.range.end;
             match self.value(reference.name)? {
-                Value::Known(value) => {
+                Value::Known(known) => {
                     changed = true;
-                    out.push_str(&embedded(&value)?);
+                    self.bring(known.weight, path.len(), path)?;
+                    out.push_str(&embedded(&known.tree)?);
                 }
                 Value::Left => out.push_str(&text[reference.range]),
                 Value::Behind => {
@@ -131,10 +180,24 @@ impl Resolver<'_> {
         // `${var.${var.name}}`: what the inner one gave may complete the outer one.
         let resolved = Tree { node: Node::String(out), ..emptied(tree) };
         let again = resolved.as_str().unwrap_or_default();
-        if reference::all(again).iter().any(|r| ours(r.name)) && self.way.len() < 100 {
-            return Ok(Some(self.text_on_way(again, &resolved, path)?.unwrap_or(resolved)));
+        if self.depth < DEEPEST && reference::all(again).iter().any(|r| ours(r.name)) {
+            self.depth += 1;
+            let completed = self.text_on_way(again, &resolved, path)?;
+            self.depth -= 1;
+            return Ok(Some(completed.unwrap_or(resolved)));
         }
         Ok(Some(resolved))
+    }
+
+    fn bring(&mut self, weight: usize, depth: usize, path: &Path) -> Result<(), String> {
+        self.brought += weight;
+        if self.brought > MOST {
+            return Err(format!("references bring more than {MOST} values into the bundle, at {path}"));
+        }
+        if depth > DEEPEST {
+            return Err(format!("references nest values more than {DEEPEST} deep, at {path}"));
+        }
+        Ok(())
     }
 
     /// The value of a reference, itself resolved.
@@ -142,18 +205,19 @@ impl Resolver<'_> {
         if !ours(name) {
             return Ok(Value::Left);
         }
-        if let Some(known) = self.known.get(name) {
-            return Ok(known.clone());
+        match self.known.get(name) {
+            Some(Some(known)) => return Ok(known.clone()),
+            Some(None) => {
+                let way = self.way.join(" -> ");
+                return Err(format!("cycle detected in field resolution: {way} -> {name}"));
+            }
+            None => {}
         }
-        if self.way.iter().any(|n| n == name) {
-            let way = self.way.join(" -> ");
-            return Err(format!("cycle detected in field resolution: {way} -> {name}"));
-        }
+        self.known.insert(name.to_owned(), None);
         self.way.push(name.to_owned());
-        let value = self.look_up(name);
+        let value = self.look_up(name)?;
         self.way.pop();
-        let value = value?;
-        self.known.insert(name.to_owned(), value.clone());
+        self.known.insert(name.to_owned(), Some(value.clone()));
         Ok(value)
     }
 
@@ -173,8 +237,7 @@ impl Resolver<'_> {
             at = inner;
             walked = extended(walked, step);
         }
-        let mut path = walked;
-        Ok(Value::Known(self.tree(at, &mut path)?.unwrap_or_else(|| at.clone())))
+        Ok(Value::known(self.resolved(at, walked)?))
     }
 
     /// The rest of a path, below a value that came out of a reference.
@@ -185,7 +248,7 @@ impl Resolver<'_> {
             at = inner;
             walked = extended(walked, step);
         }
-        Ok(Value::Known(self.tree(at, &mut walked)?.unwrap_or_else(|| at.clone())))
+        Ok(Value::known(self.resolved(at, walked)?))
     }
 
     fn through(&mut self, at: &Tree, walked: &Path) -> Result<Option<Tree>, String> {
@@ -214,8 +277,21 @@ impl Resolver<'_> {
             return Ok(Value::Behind);
         }
         match settings::unset(path) {
-            Some(zero) => Ok(Value::Known(zero.into())),
+            Some(zero) => Ok(Value::known(zero.into())),
             None => Err(format!("reference does not exist: ${{{name}}}")),
+        }
+    }
+}
+
+/// Puts resolved texts where they stand below a tree that itself lies `above` steps deep.
+fn fill(tree: &mut Tree, found: Found, above: usize) {
+    for (path, new) in found {
+        let place = path.steps()[above..].iter().try_fold(&mut *tree, |at, step| match step {
+            Step::Key(key) => at.get_mut(key),
+            Step::Index(i) => at.as_list_mut()?.get_mut(*i),
+        });
+        if let Some(place) = place {
+            *place = new;
         }
     }
 }

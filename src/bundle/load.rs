@@ -4,7 +4,7 @@
 //! are known before anybody is asked for a token. Files are merged in the order in which the
 //! patterns of `include` find them, each over what came before, the root file first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::bundle::facts::Options;
@@ -14,6 +14,9 @@ use crate::domain::{Diagnostic, Failure, Map, Node, Origin, Path, Tree};
 
 /// The names a root file may have.
 pub const ROOT_NAMES: [&str; 4] = ["databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml"];
+
+/// Each pattern looks through folders: more than this is an attack and not a bundle.
+const MOST_PATTERNS: usize = 10_000;
 
 /// The configuration of a target before variables and defaults, or as far as loading came:
 /// null when there is no root file to load.
@@ -153,10 +156,16 @@ impl Loader<'_> {
         let Some(patterns) = self.loaded.config.get("include").and_then(Tree::as_list).map(<[Tree]>::to_vec) else {
             return Ok(());
         };
+        if let Some(pattern) = patterns.get(MOST_PATTERNS) {
+            let what = format!("more than {MOST_PATTERNS} patterns in the 'include' configuration section");
+            self.report(Diagnostic::error(what).at_tree(pattern));
+            return Ok(());
+        }
         let mut names: Vec<(String, Tree)> = Vec::new();
+        let mut seen = HashSet::from([root.clone()]);
         for pattern in &patterns {
             for name in self.matches(pattern)? {
-                if name != root && !names.iter().any(|(seen, _)| *seen == name) {
+                if seen.insert(name.clone()) {
                     names.push((name, pattern.clone()));
                 }
             }

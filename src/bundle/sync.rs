@@ -11,6 +11,9 @@ use crate::bundle::resolve::Bundle;
 use crate::bundle::source::{EntryKind, Source, clean, join, parent};
 use crate::domain::{Diagnostic, Failure, Node, Origin, Tree};
 
+/// Patterns of a .gitignore become one big automaton: a longer file is an attack on our memory.
+const LONGEST_RULES: usize = 64 << 10;
+
 /// The pass: paths and patterns were relative to the file that names them.
 pub fn relative_to_bundle(bundle: &mut Bundle<'_>) {
     for key in ["paths", "include", "exclude"] {
@@ -282,6 +285,11 @@ impl<'s> Walk<'s> {
             return Ok(());
         }
         let Some(bytes) = self.source.read(&join(folder, ".gitignore"))? else { return Ok(()) };
+        if bytes.len() > LONGEST_RULES {
+            let what = format!("read {}: it is longer than {} KiB", join(folder, ".gitignore"), LONGEST_RULES >> 10);
+            return Err(Failure::new(crate::domain::Reason::InvalidBundle, what)
+                .hint("name folders in it instead of single files"));
+        }
         let mut builder = GitignoreBuilder::new("");
         for line in String::from_utf8_lossy(&bytes).lines() {
             let _ = builder.add_line(None, line);

@@ -5,6 +5,7 @@
 //! (`scalars`), which are nobody else's. Only the first document counts. The input is
 //! somebody's pull request, so what aliases may multiply to and how deep things may nest is bounded.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -13,8 +14,11 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Tag, optio
 use crate::bundle::scalars::{self, Kind};
 use crate::domain::{Diagnostic, Map, Node, Origin, Tree};
 
-/// More values than this in one file, aliases written out, is an attack and not a bundle.
-const MOST_VALUES: usize = 2_000_000;
+/// More values than this in one file, aliases written out and long texts counted for many, is an
+/// attack and not a bundle: two thousand jobs have fewer.
+const MOST_VALUES: usize = 250_000;
+/// No file that somebody wrote is longer.
+const MOST_BYTES: usize = 8 << 20;
 const DEEPEST: usize = 200;
 
 /// A file's name in origins, and the full one that errors about its syntax show.
@@ -26,6 +30,9 @@ pub struct File {
 
 /// Reads the first document; null for an empty file.
 pub fn parse(file: &File, bytes: &[u8]) -> Result<Tree, Diagnostic> {
+    if bytes.len() > MOST_BYTES {
+        return Err(failed(file, &format!("yaml: longer than {} MiB", MOST_BYTES >> 20), None));
+    }
     let text = decode(bytes).map_err(|what| failed(file, &format!("yaml: {what}"), None))?;
     let options = options! {
         emit_comments: false,
@@ -229,8 +236,11 @@ impl Reader<'_> {
         }
         match self.anchors.get(&anchor) {
             Some(Some((tree, values))) => {
-                let (tree, values) = (tree.clone(), *values);
-                self.count(values, &at)?;
+                self.values += values;
+                if self.values > MOST_VALUES {
+                    return Err(failed(self.file, "yaml: document contains excessive aliasing", Some(at)));
+                }
+                let tree = tree.clone();
                 self.add(tree, 0, true)
             }
             _ => Err(self.error(&at, "cyclic reference to an anchor that is still open")),
@@ -238,9 +248,10 @@ impl Reader<'_> {
     }
 
     fn count(&mut self, values: usize, at: &Origin) -> Result<(), Diagnostic> {
-        self.values = self.values.saturating_add(values);
+        self.values += values;
         if self.values > MOST_VALUES {
-            return Err(failed(self.file, "yaml: document contains excessive aliasing", Some(at.clone())));
+            let what = format!("yaml: more than {MOST_VALUES} values in one file");
+            return Err(failed(self.file, &what, Some(at.clone())));
         }
         Ok(())
     }
@@ -248,12 +259,15 @@ impl Reader<'_> {
     /// Puts a complete value into what is open around it.
     fn add(&mut self, tree: Tree, anchor: usize, aliased: bool) -> Result<(), Diagnostic> {
         if anchor != 0 {
-            let size = size(&tree);
+            let size = tree.weight();
             self.count(size, &tree.origins[0])?;
             self.anchors.insert(anchor, Some((tree.clone(), size)));
         } else if !aliased {
-            let at = tree.origins[0].clone();
-            self.count(1, &at)?;
+            let own = match &tree.node {
+                Node::String(_) => tree.weight(),
+                _ => 1,
+            };
+            self.count(own, &tree.origins[0])?;
         }
         let file = self.file;
         match self.stack.last_mut().map(|frame| &mut frame.node) {
@@ -300,19 +314,12 @@ fn merge(map: &mut Map, merged: &mut Merged, value: Tree, aliased: bool) -> Resu
     Ok(())
 }
 
-fn size(tree: &Tree) -> usize {
-    match &tree.node {
-        Node::List(list) => 1 + list.iter().map(size).sum::<usize>(),
-        Node::Map(map) => 1 + map.values().map(size).sum::<usize>(),
-        _ => 1,
-    }
-}
-
 /// UTF-8, with or without a byte order mark, or UTF-16 with one.
-fn decode(bytes: &[u8]) -> Result<String, String> {
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-        String::from_utf16(&units).map_err(|_| "invalid UTF-16 surrogate pair".to_owned())
+        let text = String::from_utf16(&units).map_err(|_| "invalid UTF-16 surrogate pair".to_owned())?;
+        Ok(Cow::Owned(text))
     };
     match bytes {
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
@@ -320,7 +327,7 @@ fn decode(bytes: &[u8]) -> Result<String, String> {
         _ => {
             let rest = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
             match std::str::from_utf8(rest) {
-                Ok(text) => Ok(text.to_owned()),
+                Ok(text) => Ok(Cow::Borrowed(text)),
                 Err(error) => Err(format!("offset {}: invalid UTF-8", error.valid_up_to())),
             }
         }

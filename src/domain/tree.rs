@@ -244,6 +244,26 @@ impl Tree {
         self.as_map_mut()?.shift_remove(key)
     }
 
+    /// How much memory this takes, in values: a long text counts for many.
+    pub fn weight(&self) -> usize {
+        match &self.node {
+            Node::String(text) => 1 + text.len() / 64,
+            Node::List(list) => 1 + list.iter().map(Tree::weight).sum::<usize>(),
+            Node::Map(map) => 1 + map.iter().map(|(key, value)| key.len() / 64 + value.weight()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    /// How many values lie within each other at most.
+    pub fn height(&self) -> usize {
+        let tallest = match &self.node {
+            Node::List(list) => list.iter().map(Tree::height).max(),
+            Node::Map(map) => map.values().map(Tree::height).max(),
+            _ => None,
+        };
+        1 + tallest.unwrap_or(0)
+    }
+
     /// Visits every value below and including this one, parents first.
     pub fn visit<'t>(&'t self, path: &mut Path, see: &mut impl FnMut(&Path, &'t Tree)) {
         see(path, self);

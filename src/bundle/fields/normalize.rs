@@ -45,41 +45,36 @@ impl Normalize<'_> {
 
     fn message(&mut self, tree: &mut Tree, message: &Message) -> bool {
         let Some(map) = self.mapping(tree) else { return tree.is_null() };
-        let names: Vec<String> = map.keys().cloned().collect();
-        for name in names {
-            match message.field(&name) {
-                Some(field) => self.entry(map, &name, &field.kind),
-                None => self.unknown(map, &name),
+        map.retain(|name, value| match message.field(name) {
+            Some(field) => self.entry(name, value, &field.kind),
+            None => {
+                self.unknown(name, value);
+                false
             }
-        }
+        });
         true
     }
 
     fn map(&mut self, tree: &mut Tree, item: &Type) -> bool {
         let Some(map) = self.mapping(tree) else { return tree.is_null() };
-        let names: Vec<String> = map.keys().cloned().collect();
-        for name in names {
-            self.entry(map, &name, item);
-        }
+        map.retain(|name, value| self.entry(name, value, item));
         true
     }
 
-    fn entry(&mut self, map: &mut Map, name: &str, kind: &Type) {
+    /// Whether the value of a key stays.
+    fn entry(&mut self, name: &str, value: &mut Tree, kind: &Type) -> bool {
         self.path.push_key(name);
-        let keep = map.get_mut(name).is_none_or(|value| self.value(value, kind));
+        let keep = self.value(value, kind);
         self.path.pop();
-        if !keep {
-            map.shift_remove(name);
-        }
+        keep
     }
 
-    fn unknown(&mut self, map: &mut Map, name: &str) {
-        let Some(value) = map.shift_remove(name) else { return };
+    fn unknown(&mut self, name: &str, value: &Tree) {
         // A shelf for anchors is no mistake, wherever it stands.
         if value.anchored || value.as_map().is_some_and(|map| map.values().any(|inner| inner.anchored)) {
             return;
         }
-        let place = value.key.or_else(|| value.origins.first().cloned());
+        let place = value.key.as_ref().or(value.origins.first()).cloned();
         self.found.push(Diagnostic::warning(format!("unknown field: {name}")).path(&self.path).at(place));
     }
 
