@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,8 +44,11 @@ impl Desk {
         let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         let env: BTreeMap<String, String> = all.into_iter().filter_map(text).collect();
         let on_runner = env.get("GITHUB_ACTIONS").is_some_and(|v| v == "true");
-        let stream =
-            Arc::new(if on_runner { Stream::actions(std::io::stdout()) } else { Stream::plain(std::io::stderr()) });
+        let stream = Arc::new(match (on_runner, std::io::stderr().is_terminal()) {
+            (true, _) => Stream::actions(std::io::stdout()),
+            (false, true) => Stream::terminal(std::io::stderr()),
+            (false, false) => Stream::plain(std::io::stderr()),
+        });
         let masker = Arc::new(if on_runner { Masker::announcing(Arc::clone(&stream)) } else { Masker::new() });
         raw.secrets().for_each(|secret| masker.mask(secret));
         env.values().for_each(|value| masker.mask_address(value));

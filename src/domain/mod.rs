@@ -16,6 +16,7 @@ pub mod plan;
 pub mod release;
 pub mod secret;
 pub mod stage;
+pub mod tally;
 pub mod tree;
 
 pub use diagnostic::{Diagnostic, Severity};
@@ -29,4 +30,5 @@ pub use path::{Path, Step};
 pub use release::ReleaseId;
 pub use secret::Secret;
 pub use stage::Stage;
+pub use tally::Tally;
 pub use tree::{Map, Node, Origin, Tree};

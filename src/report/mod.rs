@@ -12,6 +12,7 @@ pub mod headline;
 pub mod markdown;
 pub mod outputs;
 pub mod plain;
+pub mod progress;
 pub mod run;
 mod sections;
 pub mod summary;

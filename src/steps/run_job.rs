@@ -19,6 +19,8 @@ pub const VERB: &str = "run-job";
 
 const POLL_FIRST: Duration = Duration::from_millis(500);
 const POLL_AT_MOST: Duration = Duration::from_secs(10);
+/// A run that only goes on is mentioned this often.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
 
 pub struct RunJob {
     /// The job's key in the bundle.
@@ -101,19 +103,23 @@ impl RunJob {
         let started = world.clock.now();
         let mut pause = POLL_FIRST;
         let mut said = String::new();
+        let mut said_at = started;
         loop {
             let run = self.read(world, run_id).await?;
             let (life, result) = states(&run);
             let now = format!("{life} {result}");
+            let waited = world.clock.now().duration_since(started).unsigned_abs();
             if now != said {
                 let url = run["run_page_url"].as_str().unwrap_or_default();
                 info!(job = %self.key, run_id, "job `{}` is {} ({url})", self.key, now.trim_end());
-                said = now;
+                (said, said_at) = (now, world.clock.now());
+            } else if world.clock.now().duration_since(said_at).unsigned_abs() >= SAY_AGAIN {
+                info!(job = %self.key, run_id, "job `{}` is {} after {} s", self.key, now.trim_end(), waited.as_secs());
+                said_at = world.clock.now();
             }
             if matches!(life.as_str(), "TERMINATED" | "SKIPPED" | "INTERNAL_ERROR") {
                 return Ok(run);
             }
-            let waited = world.clock.now().duration_since(started).unsigned_abs();
             if waited >= self.timeout {
                 return Err(self.overdue(&run).into());
             }

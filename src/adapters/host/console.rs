@@ -67,6 +67,11 @@ impl Console {
         }
     }
 
+    /// What stands in the last line of a terminal until the next call; nowhere else.
+    pub fn status(&self, text: Option<&str>) {
+        self.stream.status(text.map(|text| neutralise(&self.masker.redact(text))));
+    }
+
     /// Shown by the runner only when debug logging is on; nowhere else.
     pub fn debug(&self, text: &str) {
         self.stream.command(&Command::new("debug").data(&self.masker.redact(text)));

@@ -13,10 +13,14 @@ use super::commands::Command;
 pub struct Stream {
     inner: Mutex<Inner>,
     actions: bool,
+    /// A person watches, and the last line may be drawn anew.
+    terminal: bool,
 }
 
 struct Inner {
     out: Box<dyn Write + Send>,
+    /// What stands in the last line and makes way for every other.
+    status: Option<String>,
     /// The word that ends the bracket, and how many ask for it.
     bracket: Option<(String, usize)>,
 }
@@ -24,16 +28,33 @@ struct Inner {
 impl Stream {
     /// For a terminal or a file: commands are not printed.
     pub fn plain(out: impl Write + Send + 'static) -> Self {
-        Self::new(out, false)
+        Self::new(out, false, false)
+    }
+
+    /// As plain, with a status in the last line.
+    pub fn terminal(out: impl Write + Send + 'static) -> Self {
+        Self::new(out, false, true)
     }
 
     /// For the GitHub runner, which reads commands in what we print.
     pub fn actions(out: impl Write + Send + 'static) -> Self {
-        Self::new(out, true)
+        Self::new(out, true, false)
     }
 
-    fn new(out: impl Write + Send + 'static, actions: bool) -> Self {
-        Self { inner: Mutex::new(Inner { out: Box::new(out), bracket: None }), actions }
+    fn new(out: impl Write + Send + 'static, actions: bool, terminal: bool) -> Self {
+        let inner = Inner { out: Box::new(out), status: None, bracket: None };
+        Self { inner: Mutex::new(inner), actions, terminal }
+    }
+
+    /// Draws the last line anew, or takes it away; nothing where nobody watches.
+    pub(super) fn status(&self, text: Option<String>) {
+        if self.terminal {
+            let mut inner = self.lock();
+            inner.status = text;
+            inner.put("\r\u{1b}[K");
+            inner.draw();
+            inner.flush();
+        }
     }
 
     pub fn is_actions(&self) -> bool {
@@ -97,9 +118,24 @@ impl Stream {
 
 impl Inner {
     // A closed pipe must not end a deployment half-way: what cannot be printed is dropped.
+    fn put(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
+    }
+
     fn line(&mut self, line: &str) {
-        let _ = self.out.write_all(line.as_bytes());
-        let _ = self.out.write_all(b"\n");
+        if self.status.is_some() {
+            self.put("\r\u{1b}[K");
+        }
+        self.put(line);
+        self.put("\n");
+        self.draw();
+    }
+
+    fn draw(&mut self) {
+        if let Some(status) = self.status.take() {
+            self.put(&status);
+            self.status = Some(status);
+        }
     }
 
     fn flush(&mut self) {
@@ -129,6 +165,22 @@ pub(super) mod tests {
     impl Shared {
         pub fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_status_makes_way_for_lines_and_is_drawn_for_a_person_only() {
+        for (terminal, expected) in [
+            (true, "\r\u{1b}[K[#.] 1/2\r\u{1b}[Kcreate jobs.train\n[#.] 1/2\r\u{1b}[Kdone\n"),
+            (false, "create jobs.train\ndone\n"),
+        ] {
+            let out = Shared::default();
+            let stream = if terminal { Stream::terminal(out.clone()) } else { Stream::plain(out.clone()) };
+            stream.status(Some("[#.] 1/2".to_owned()));
+            stream.raw_line("create jobs.train");
+            stream.status(None);
+            stream.raw_line("done");
+            assert_eq!(out.text(), expected);
         }
     }
 }

@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use super::args::Deploy;
 use super::hand::{Done, Hand, Quit, Ready, show, tell};
+use super::meter::Meter;
 use super::session::CLI_VERSION;
 use crate::adapters::host::{LocalProcess, Masker};
 use crate::bundle::plan::{Action, Plan, Planned, short};
 use crate::bundle::state::State;
 use crate::bundle::{metadata, sync};
-use crate::domain::{Diagnostic, Failure, Tree};
+use crate::domain::{Diagnostic, Failure, Tally, Tree};
 use crate::ports::{Clock, World};
-use crate::saga::{Execution, Journal, OnFailure, Options, Stop, execute};
+use crate::saga::{Entry, Event, Execution, Journal, OnFailure, Options, Stop, execute};
 use crate::steps::bundle::applier::Applier;
 use crate::steps::bundle::artifacts::{self, LocalLibrary};
 use crate::steps::bundle::book::Book;
@@ -84,6 +85,10 @@ impl Deployment<'_> {
         }
     }
 
+    fn meter(&self) -> Meter {
+        Meter::on_stderr(self.args.quiet > 0)
+    }
+
     async fn upload(&self) -> Result<Uploaded, Quit> {
         let ready = self.ready;
         let disk = ready.hand.disk.as_ref();
@@ -97,7 +102,9 @@ impl Deployment<'_> {
         let (deployed, before) = &self.files;
         let local = upload::local_files(disk, &root, &paths, before).await?;
         let work = before.work(&local);
-        let uploaded = upload::carry_out(&ready.files, disk, &root, remote, &local, &work).await?;
+        let tally = Tally::default();
+        let work = upload::carry_out(&ready.files, disk, &root, remote, &local, &work, &tally);
+        let uploaded = self.meter().watch("Uploading files", &tally, work).await?;
         let folder = ready.folder();
         let host = ready.rest.host();
         folder.save_snapshot(disk, &Snapshot::of_files(&local), host, remote).await?;
@@ -155,7 +162,7 @@ impl Deployment<'_> {
         }
         let next = self.state.next(|| uuid::Uuid::new_v4().to_string(), CLI_VERSION);
         let applier = Applier::new(plan.clone(), Book::new(next, Some(folder.log())), false);
-        let execution = ready.execute(&applier).await?;
+        let execution = ready.execute(&applier, &self.meter()).await?;
         let state = applier.book.state();
         folder.save_state(disk, &state).await?;
         ready.push_state(&state).await?;
@@ -239,12 +246,22 @@ impl Ready {
     }
 
     /// By hand everything that can be done is done; there is no journal but the log of the state.
-    pub async fn execute(&self, applier: &Arc<Applier>) -> Result<Execution, Failure> {
+    pub async fn execute(&self, applier: &Arc<Applier>, meter: &Meter) -> Result<Execution, Failure> {
         let (_sender, stop) = Stop::new();
         let options = Options { parallelism: PARALLELISM, on_failure: OnFailure::KeepGoing, stop };
         let clock = Arc::clone(&self.hand.clock);
-        let journal = Journal::new(move || clock.now().to_string(), Vec::new());
-        Ok(execute(&applier.graph(), &self.world(), &journal, &options).await?)
+        let (graph, tally) = (applier.graph(), Arc::new(Tally::default()));
+        tally.expect(graph.nodes().len());
+        let counted = Arc::clone(&tally);
+        let count = move |entry: &Entry| {
+            if matches!(entry.event, Event::Done { .. } | Event::Failed { .. }) {
+                counted.count();
+            }
+        };
+        let journal = Journal::new(move || clock.now().to_string(), Vec::new()).listened_by(count);
+        let world = self.world();
+        let work = execute(&graph, &world, &journal, &options);
+        Ok(meter.watch("Changing resources", &tally, work).await?)
     }
 
     pub async fn push_state(&self, state: &State) -> Result<(), Failure> {

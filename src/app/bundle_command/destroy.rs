@@ -3,6 +3,7 @@
 use super::args::Destroy;
 use super::deploy::{failures, list, prevented};
 use super::hand::{Done, Hand, Quit, Ready, show, tell};
+use super::meter::Meter;
 use super::session::CLI_VERSION;
 use crate::bundle::plan::Plan;
 use crate::bundle::state::State;
@@ -41,7 +42,7 @@ async fn destroy(ready: &Ready, state: &State, quiet: u8) -> Done {
     if !plan.is_empty() {
         let next = state.next(|| uuid::Uuid::new_v4().to_string(), CLI_VERSION);
         let applier = Applier::new(plan.clone(), Book::new(next, Some(folder.log())), false);
-        let execution = ready.execute(&applier).await?;
+        let execution = ready.execute(&applier, &Meter::on_stderr(quiet > 0)).await?;
         let state = applier.book.state();
         folder.save_state(disk, &state).await?;
         if let Err(quit) = failures(&applier, execution) {

@@ -9,6 +9,7 @@ mod deploy;
 mod destroy;
 mod hand;
 mod lists;
+mod meter;
 mod plan;
 mod run;
 mod run_parameters;

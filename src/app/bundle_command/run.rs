@@ -5,10 +5,11 @@ use std::path::Path;
 use super::args::{Output, Run};
 use super::hand::{Done, Hand, Ready, tell};
 use super::lists::all_fields;
+use super::meter::Meter;
 use super::run_parameters;
 use crate::adapters::host::{Added, become_program};
 use crate::bundle::document;
-use crate::domain::{Failure, Reason, Tree};
+use crate::domain::{Failure, Reason, Tally, Tree};
 use crate::steps::bundle::run::{JobOptions, PipelineOptions, Runner};
 
 /// What can be run, and under which key it is asked for.
@@ -35,10 +36,19 @@ pub async fn run(hand: Hand, args: &Run) -> Done {
     let id = state.id(&node).ok_or_else(|| {
         Failure::new(Reason::NotFound, format!("run {asked}: it is not deployed")).hint("run `bundle deploy` first")
     })?;
+    let meter = Meter::on_stderr(false);
+    let tell = |line: &str| meter.say(line);
     let runner = Runner { rest: ready.rest.as_ref(), clock: ready.hand.clock.as_ref(), tell: &tell };
+    let (what, tally) = (format!("Running {asked}"), Tally::default());
     let output = match kind {
-        "jobs" => runner.job(&key, id, &job(ready.config(), &key, args).map_err(wrong)?).await?,
-        _ => runner.pipeline(&key, id, &pipeline(args).map_err(wrong)?).await?,
+        "jobs" => {
+            let options = job(ready.config(), &key, args).map_err(wrong)?;
+            meter.watch(&what, &tally, runner.job(&key, id, &options)).await?
+        }
+        _ => {
+            let options = pipeline(args).map_err(wrong)?;
+            meter.watch(&what, &tally, runner.pipeline(&key, id, &options)).await?
+        }
     };
     if let Some(output) = output {
         match ready.hand.global.output {

@@ -1,7 +1,7 @@
 //! The journal of a run: on the runner's disk, beside the deployment, and as lines for whoever watches.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
@@ -9,8 +9,8 @@ use crate::adapters::host::LocalFiles;
 use crate::app::Desk;
 use crate::domain::{Failure, Reason};
 use crate::ports::{Clock, Files};
-use crate::report::terminal;
-use crate::saga::{Entry, Journal, Line, Sink, journal};
+use crate::report::{progress, terminal};
+use crate::saga::{Entry, Event, Journal, Line, Sink, journal};
 use crate::steps::bundle::mirror::Mirror;
 
 pub const JOURNAL: &str = "journal.jsonl";
@@ -19,7 +19,7 @@ pub const JOURNAL: &str = "journal.jsonl";
 /// whoever uploads the whole folder as an artifact does not take it along by default.
 const KEPT: &str = ".kept.jsonl";
 
-/// Every line is on disk before the next is written.
+/// Every line is in the file before the next is written.
 struct OnDisk {
     files: Arc<LocalFiles>,
     folder: PathBuf,
@@ -43,9 +43,17 @@ pub fn open(desk: &Desk, folder: &Path, mirror: Mirror, before: Vec<Entry>) -> A
     let console = desk.console.clone();
     let masker = Arc::clone(&desk.masker);
     let journal = journal.redacted_by(move |text| masker.redact(text).into_owned());
+    let counts = Mutex::new((0, 0));
     let journal = journal.continuing(before).listened_by(move |entry| {
         if let Some(line) = terminal::line(entry) {
             console.line(&line);
+        }
+        let mut counts = counts.lock().expect("no panic while the counts are held");
+        let (done, all) = counted(&entry.event, *counts);
+        if (done, all) != *counts {
+            *counts = (done, all);
+            let bar = (done < all).then(|| progress::bar("Changes", (done, all), 0));
+            console.status(bar.as_deref());
         }
     });
     Arc::new(journal)
@@ -63,4 +71,15 @@ pub async fn read(desk: &Desk, folder: &Path) -> Result<Vec<Entry>, Failure> {
         }
     };
     Ok(journal::read_with(&text(JOURNAL).await?, &text(KEPT).await?)?)
+}
+
+/// How many of the changes of a phase are made once this has happened. Of an end that came too
+/// early nothing is counted.
+fn counted(event: &Event, (done, all): (usize, usize)) -> (usize, usize) {
+    match event {
+        Event::Planned { changes, .. } => (0, changes.len()),
+        Event::Done { .. } => (done + 1, all),
+        Event::Failed { .. } | Event::PhaseFinished { .. } => (0, 0),
+        _ => (done, all),
+    }
 }

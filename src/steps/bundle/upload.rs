@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::sync_snapshot::{FileWork, LocalFile, Snapshot};
 use super::workspace_files::WorkspaceFiles;
 use crate::bundle::notebook::{self, FileKind};
-use crate::domain::{Failure, Reason};
+use crate::domain::{Failure, Reason, Tally};
 use crate::ports::{Files, RestError};
 
 /// How many files are on their way at once.
@@ -89,7 +89,7 @@ pub async fn prepare_folder(workspace: &WorkspaceFiles, folder: &str) -> Result<
     }
 }
 
-/// Carries the work out below the folder `remote`.
+/// Carries the work out below the folder `remote`, and counts what is done.
 pub async fn carry_out(
     workspace: &WorkspaceFiles,
     disk: &dyn Files,
@@ -97,9 +97,11 @@ pub async fn carry_out(
     remote: &str,
     local: &[LocalFile],
     work: &FileWork,
+    tally: &Tally,
 ) -> Result<Uploaded, Failure> {
+    tally.expect(work.delete.len() + work.make_folders.len() + work.upload.len());
     let at = |name: &str| format!("{remote}/{name}");
-    each(&work.delete, |name| async move {
+    each(&work.delete, tally, |name| async move {
         workspace.delete(&at(name), false).await.map(drop).map_err(|e| e.into_failure(format!("delete {}", at(name))))
     })
     .await?;
@@ -111,11 +113,11 @@ pub async fn carry_out(
             Err(error) => return Err(error.into_failure(format!("delete the folder {}", at(folder)))),
         }
     }
-    each(&work.make_folders, |folder| async move {
+    each(&work.make_folders, tally, |folder| async move {
         workspace.mkdirs(&at(folder)).await.map_err(|e| e.into_failure(format!("make the folder {}", at(folder))))
     })
     .await?;
-    each(&work.upload, |&i| async move {
+    each(&work.upload, tally, |&i| async move {
         let file = &local[i];
         let path: PathBuf = root.join(&file.path);
         let content: Bytes = read(disk, &path).await?.into();
@@ -126,10 +128,11 @@ pub async fn carry_out(
     Ok(Uploaded { uploaded: work.upload.len(), deleted: work.delete.len() })
 }
 
-async fn each<'a, T, F, R>(items: &'a [T], act: F) -> Result<(), Failure>
+async fn each<'a, T, F, R>(items: &'a [T], tally: &Tally, act: F) -> Result<(), Failure>
 where
     F: Fn(&'a T) -> R,
     R: Future<Output = Result<(), Failure>>,
 {
-    stream::iter(items).map(act).buffer_unordered(IN_FLIGHT).try_collect::<()>().await
+    let acts = stream::iter(items).map(act).buffer_unordered(IN_FLIGHT);
+    acts.inspect_ok(|()| tally.count()).try_collect::<()>().await
 }
