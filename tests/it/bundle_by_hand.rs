@@ -30,11 +30,17 @@ impl Hand {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-deploy"));
-        command.arg("bundle").args(args).current_dir(self.folder.path()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
-        command.env("DATABRICKS_HOST", self.workspace.url()).env("DATABRICKS_TOKEN", TOKEN);
+        command.arg("bundle").args(args);
+        self.surround(&mut command);
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
+    }
+
+    /// Folder and environment of a command.
+    pub fn surround(&self, command: &mut Command) {
+        command.current_dir(self.folder.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
+        command.env("DATABRICKS_HOST", self.workspace.url()).env("DATABRICKS_TOKEN", TOKEN);
     }
 
     pub async fn run(&self, args: &[&str]) -> Output {
@@ -48,24 +54,31 @@ impl Hand {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         let url = format!("{}{path}", self.workspace.url());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         http.get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap()
     }
 
-    async fn post(&self, path: &str, body: Value) {
+    pub async fn post(&self, path: &str, body: Value) {
         let url = format!("{}{path}", self.workspace.url());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let reply = http.post(url).bearer_auth(TOKEN).json(&body).send().await.unwrap();
         assert!(reply.status().is_success(), "{}", reply.text().await.unwrap());
     }
 
-    async fn jobs(&self) -> usize {
+    pub async fn post_bytes(&self, path: &str, body: impl Into<reqwest::Body>) {
+        let url = format!("{}{path}", self.workspace.url());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let reply = http.post(url).bearer_auth(TOKEN).body(body).send().await.unwrap();
+        assert!(reply.status().is_success(), "{}", reply.text().await.unwrap());
+    }
+
+    pub async fn jobs(&self) -> usize {
         self.get("/api/2.2/jobs/list").await["jobs"].as_array().map_or(0, Vec::len)
     }
 
-    async fn state_path(&self) -> String {
+    pub async fn state_path(&self) -> String {
         let document: Value = serde_json::from_str(&self.done(&["validate", "-o", "json"]).await).unwrap();
         document["workspace"]["state_path"].as_str().unwrap().to_owned()
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::{Output, Run};
-use super::hand::{Done, Hand, Ready, tell};
+use super::hand::{Done, Hand, Ready};
 use super::lists::all_fields;
 use super::meter::Meter;
 use super::run_parameters;
