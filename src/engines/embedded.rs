@@ -19,10 +19,10 @@ use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::state::{Deployed, State};
 use crate::bundle::{Facts, Git, Options, Resolved, Source, User, json, libraries, metadata};
 use crate::domain::fact::Files as FileFacts;
-use crate::domain::{Diagnostic, Failure, Node, Reason, Tree};
+use crate::domain::{Diagnostic, Failure, Reason, Tree};
+use crate::ports::World;
 use crate::ports::engine::{ActAs, Engine, EnginePlan, ResolvedTarget, Unsupported};
 use crate::ports::process::{Process, Tell};
-use crate::ports::{Request, World};
 use crate::saga::{Graph, Kept, Registry};
 use crate::steps::bundle::applier::Applier;
 use crate::steps::bundle::artifacts;
@@ -33,6 +33,7 @@ use crate::steps::bundle::put_file::{self, Address, Before, DeleteFile, PutFile,
 use crate::steps::bundle::put_late::{self, PutLate};
 use crate::steps::bundle::set_folder_permissions::{self, SetFolderPermissions};
 use crate::steps::bundle::sync_snapshot::{DeploymentFile, LocalFile, Snapshot};
+use crate::steps::bundle::whoami::{called, display_name, whoami};
 use crate::steps::bundle::{UploadRoute, WorkspaceFiles, read, state_files, upload};
 
 /// Which release of the official command our documents are those of.
@@ -85,6 +86,26 @@ impl Embedded {
         let mut resolved = resolve_loaded(loaded, self.source.as_ref(), &self.options(Some(target)), &facts);
         resolved.diagnostics.append(&mut resolved.checks);
         Ok(resolved)
+    }
+
+    async fn in_the_name_of(&self, target: &str, world: &World, principal: &ActAs) -> Result<User, Failure> {
+        if let Some(shown) = &principal.display_name {
+            return Ok(called(principal, shown));
+        }
+        let told = display_name(world, principal).await;
+        let names = |shown| self.names(target, principal, shown);
+        match told {
+            Ok(shown) => Ok(called(principal, &shown)),
+            Err(unknown) if names("one")? != names("another")? => Err(unknown),
+            Err(_) => Ok(called(principal, &principal.application_id)),
+        }
+    }
+
+    /// The configuration as the principal resolves it if it is called `shown`, without what it says of itself.
+    fn names(&self, target: &str, principal: &ActAs, shown: &str) -> Result<Value, Failure> {
+        let mut config = document(&self.resolved(target, Some(called(principal, shown)))?.config)?;
+        config["workspace"]["current_user"] = Value::Null;
+        Ok(config)
     }
 
     fn remember(&self, target: &str, prepared: Prepared) -> Arc<Prepared> {
@@ -186,7 +207,7 @@ impl Engine for Embedded {
 
     async fn plan(&self, target: &str, world: &World, act_as: Option<&ActAs>) -> Result<EnginePlan, Failure> {
         let user = match act_as {
-            Some(principal) => in_the_name_of(principal),
+            Some(principal) => self.in_the_name_of(target, world, principal).await?,
             None => whoami(world).await?,
         };
         let deployer = user.user_name.clone();
@@ -360,25 +381,6 @@ async fn content(world: &World, path: &Path) -> Result<Vec<u8>, Failure> {
     let doing = || format!("read {}", path.display());
     let read = world.files.read(path).await.map_err(|e| Failure::new(Reason::DiskError, doing()).because(e))?;
     read.ok_or_else(|| Failure::new(Reason::ArtifactMissing, format!("{}: there is no such file", doing())))
-}
-
-async fn whoami(world: &World) -> Result<User, Failure> {
-    let doing = "find out who we are";
-    let reply = world.workspace.call(Request::get("/api/2.0/preview/scim/v2/Me")).await;
-    let reply = reply.map_err(|e| e.into_failure(doing))?;
-    let profile = json::read(&"".into(), &reply.body)
-        .map_err(|_| Failure::new(Reason::MalformedReply, format!("{doing}: the answer is not JSON")))?;
-    Ok(User::from_profile(profile))
-}
-
-/// The deploy principal as the workspace would describe it.
-fn in_the_name_of(principal: &ActAs) -> User {
-    let mut profile = Tree::map();
-    let shown = principal.display_name.clone().unwrap_or_else(|| principal.application_id.clone());
-    for (key, value) in [("userName", principal.application_id.clone()), ("displayName", shown)] {
-        profile.set(&[key], Tree { node: Node::String(value), ..Tree::null() });
-    }
-    User::from_profile(profile)
 }
 
 pub(super) fn document(config: &Tree) -> Result<Value, Failure> {

@@ -29,6 +29,7 @@ mod mlflow;
 mod nowhere;
 mod occasions;
 mod phases;
+mod plan_principals;
 mod plans;
 mod readme;
 mod release_stories;
