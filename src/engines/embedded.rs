@@ -122,7 +122,7 @@ impl Embedded {
         if let Some(folder) = artifacts::artifact_folder(&resolved.config) {
             let root = self.options.root.as_str();
             let (some, said) = libraries::expand(&mut resolved.config, self.source.as_ref(), root, &folder)?;
-            refuse_errors(&said, Reason::ArtifactMissing)?;
+            refuse_missing(&said)?;
             resolved.diagnostics.extend(said);
             found = some;
         }
@@ -400,6 +400,12 @@ fn accepted(resolved: Resolved) -> Result<Resolved, Failure> {
 fn unsupported(constructs: Vec<String>) -> Failure {
     let message = format!("read the bundle with our own engine:\n  {}", constructs.join("\n  "));
     Failure::new(Reason::Unsupported, message).hint("use `engine: cli` in an image that has the official command")
+}
+
+/// A library that a task names and nobody built.
+pub(super) fn refuse_missing(found: &[Diagnostic]) -> Result<(), Failure> {
+    let hint = "`artifacts` of the bundle builds what a task names; correct the path, or build it before";
+    refuse_errors(found, Reason::ArtifactMissing).map_err(|failure| failure.hint(hint))
 }
 
 pub(super) fn refuse_errors(found: &[Diagnostic], reason: Reason) -> Result<(), Failure> {

@@ -147,9 +147,12 @@ impl RunJob {
     }
 
     fn overdue(&self, run: &Value) -> Failure {
-        let minutes = self.timeout.as_secs_f64() / 60.0;
+        let waited = match self.timeout.as_secs() {
+            seconds if seconds < 120 => format!("{seconds} s"),
+            seconds => format!("{} minutes", seconds / 60),
+        };
         let url = run["run_page_url"].as_str().unwrap_or_default();
-        Failure::new(Reason::SmokeTimedOut, format!("see job `{}` end within {minutes:.1} minutes", self.key))
+        Failure::new(Reason::SmokeTimedOut, format!("wait for its end: it goes on after {waited}"))
             .hint(format!("the run goes on: {url}; give it more time with `timeout` under `smoke`"))
     }
 
