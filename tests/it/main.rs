@@ -11,6 +11,7 @@ mod configuration;
 mod container;
 mod dependencies;
 mod engine_load;
+mod failure_stories;
 mod failure_texts;
 mod foreign_server;
 mod foreign_text;
