@@ -50,4 +50,5 @@ mod stand_in_identity;
 mod stand_in_workspace;
 mod stand_ins_together;
 mod still_clock;
+mod training;
 mod workspace_client;
