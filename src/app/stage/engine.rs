@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::release::Unpacked;
-use super::{Run, prepare};
+use super::{Run, prepare, surroundings};
 use crate::adapters::host::Repository;
 use crate::app::disk::Disk;
 use crate::bundle::load::TargetInfo;
@@ -48,11 +48,6 @@ impl Engines {
 pub async fn load(run: &Run<'_>, config: &Config, asked: &str) -> Result<Engines, Failure> {
     let embedded = embedded(run)?;
     let (targets, said) = embedded.targets(asked)?;
-    let names: Vec<String> = targets.iter().map(|target| format!("`{}`", target.name)).collect();
-    if !names.is_empty() && targets.iter().all(|target| target.name != asked) {
-        let message = format!("find target `{asked}`: the bundle has no such target");
-        return Err(Failure::new(Reason::UnknownTarget, message).hint(format!("the bundle has {}", names.join(", "))));
-    }
     run.ask(prepare::hosts(config, named_hosts(config, &targets)?)).await?;
     let mut resolved = Vec::new();
     for target in &targets {
@@ -162,7 +157,12 @@ fn embedded(run: &Run<'_>) -> Result<Embedded, Failure> {
     }
     let git = git(&root)?;
     let options = options(run, &root);
-    Ok(Embedded::new(root.clone(), Arc::new(Disk::at(root)), options, git))
+    // In a job the checkout is all there is; on a laptop a link may lead where its owner likes.
+    let disk = match surroundings(run.desk).confined {
+        true => Disk::within(&root, &run.inputs.root)?,
+        false => Disk::at(&root),
+    };
+    Ok(Embedded::new(root, Arc::new(disk), options, git))
 }
 
 fn options(run: &Run<'_>, root: &Path) -> Options {
@@ -238,7 +238,12 @@ fn refuse_errors(found: &[Diagnostic]) -> Result<(), Failure> {
 }
 
 fn smoke_jobs_exist(config: &Config, asked: &str, resolved: &[ResolvedTarget]) -> Result<(), Failure> {
-    let Some(target) = resolved.iter().find(|r| r.target == asked) else { return Ok(()) };
+    let Some(target) = resolved.iter().find(|r| r.target == asked) else {
+        let names: Vec<String> = resolved.iter().map(|r| format!("`{}`", r.target)).collect();
+        let failure =
+            Failure::new(Reason::UnknownTarget, format!("find target `{asked}`: the bundle has no such target"));
+        return Err(failure.hint(format!("the bundle has {}", names.join(", "))));
+    };
     for (i, smoke) in config.smoke.iter().enumerate() {
         if target.config["resources"]["jobs"].get(&smoke.job).is_none() {
             let message = format!("find the smoke job `{}`: target `{asked}` has no such job", smoke.job);
