@@ -82,6 +82,7 @@ conformance: $(VENV)/.uv
 bench: $(VENV)/.uv
 	cargo build --locked --release
 	python3 tools/bench.py target/release/mlops-deploy
+	python3 tools/bench_release.py target/release/mlops-deploy
 
 # The binary as it ships: static, small, without the stand-ins.
 dist: $(DIST_BINARY)
