@@ -35,6 +35,8 @@ enum Command {
     DeployDev(Raw),
     /// Deploy to staging the release that succeeded in dev
     DeployStaging(Raw),
+    /// What was deployed: read the ledgers and verify them
+    History(stage::History),
     /// End what an interrupted stage left behind; the action's post step
     Settle,
     /// Print the effective configuration
@@ -80,6 +82,7 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Validate(raw) => in_runtime(stage::run(Some(Stage::Validate), raw)),
         Command::DeployDev(raw) => in_runtime(stage::run(Some(Stage::DeployDev), raw)),
         Command::DeployStaging(raw) => in_runtime(stage::run(Some(Stage::DeployStaging), raw)),
+        Command::History(asked) => in_runtime(stage::history(asked)),
         Command::Settle => in_runtime(stage::settle()),
         Command::Config(raw) => in_runtime(effective::print(raw)),
         Command::Bundle { arguments } => super::bundle_command::main(arguments),

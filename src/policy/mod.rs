@@ -6,11 +6,10 @@ pub mod as_packed;
 pub mod as_promised;
 pub mod deployed_before;
 pub mod host_allowed;
-pub mod job_passed;
 pub mod not_older;
 pub mod not_older_release;
 pub mod plan_principal;
-pub mod trained_from;
+pub mod smoke_passed;
 pub mod trusted_event;
 
 use crate::domain::Failure;

@@ -9,6 +9,7 @@ mod changes;
 pub mod comment;
 pub mod failure;
 pub mod headline;
+pub mod history;
 pub mod markdown;
 pub mod outputs;
 pub mod plain;

@@ -214,7 +214,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
 
 const RECORD: &str = "record";
 /// Verbs that write down what was deployed, and deploy nothing.
-const BOOKS: [&str; 2] = ["keep-release", RECORD];
+const BOOKS: [&str; 3] = ["keep-release", "open-ledger", RECORD];
 
 fn run_end(change: &Spec, outcome: &Value, seconds: f64) -> Option<RunEnd> {
     if change.verb != "run-job" {

@@ -14,11 +14,13 @@ use super::assignment::Assignment;
 use super::phase::{Context, Decision, Phase};
 use crate::domain::Failure;
 use crate::domain::fact::{self, Release};
-use crate::domain::ledger::{self, By};
+use crate::domain::ledger::{self, By, Chain};
 use crate::domain::plan::PlanView;
 use crate::saga::{Begun, Entry, Event, Graph};
+use crate::steps::open_ledger::OpenLedger;
 use crate::steps::record::WriteRecord;
 use crate::steps::run_job;
+use crate::steps::volume::VolumeFiles;
 
 pub struct Record(pub Arc<Assignment>);
 
@@ -39,11 +41,31 @@ impl Phase for Record {
             at.journal.record(Event::Notice { message }).await?;
             return Ok(Decision::default());
         };
+        let chain = ledger.read(&VolumeFiles::new(Arc::clone(&at.world.workspace))).await?;
+        if let Some(message) = built_otherwise(&chain, release) {
+            at.journal.record(Event::Notice { message }).await?;
+        }
         let entries = at.journal.entries();
         let now = at.world.clock.now().to_string();
         let write = WriteRecord { ledger: ledger.clone(), record: record(asked, release, &entries, now) };
-        Ok(Decision { changes: Graph::new().then(Arc::new(write)), ..Decision::default() })
+        let open = OpenLedger(ledger.clone());
+        Ok(Decision { changes: Graph::new().then(Arc::new(open)).then(Arc::new(write)), ..Decision::default() })
     }
+}
+
+/// The same commit made another release before: for whoever thinks that its build is
+/// reproducible, and for whoever looks for the one that was tested.
+fn built_otherwise(chain: &Chain, release: &Release) -> Option<String> {
+    let same = |record: &&ledger::Record| record.commit == release.commit && !release.commit.is_empty();
+    let before = chain.records().iter().rev().find(same).filter(|record| record.release != release.id)?;
+    Some(format!(
+        "commit {} was packed before as release {} (record {}), and is {} now: a build that is run twice does not make \
+         the same files, or the jobs' `BUNDLE_VAR_…` or the action's version differ",
+        release.commit.get(..10).unwrap_or(&release.commit),
+        before.release.short(),
+        before.sequence,
+        release.id.short()
+    ))
 }
 
 fn record(asked: &Assignment, release: &Release, entries: &[Entry], at: String) -> ledger::Record {

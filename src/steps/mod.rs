@@ -7,6 +7,7 @@ pub mod github_deployment;
 pub mod keep_release;
 pub mod ledger;
 pub mod model;
+pub mod open_ledger;
 pub mod record;
 pub mod recover;
 pub mod run_job;

@@ -1,5 +1,8 @@
 //! Writes down that a deployment succeeded, behind the last record of the environment.
 //!
+//! It lies behind the point of no return: a run that is killed here leaves what it deployed,
+//! and the next one records it. Taken back, the deployment would have a record that lies.
+//!
 //! A record is created and never overwritten. Of two runs that write at the same time one
 //! finds its place taken and takes the next, with the digest of what lies there now. A lost
 //! answer is no loss: the record of this run is looked for before it is written again.
@@ -54,7 +57,7 @@ impl Change<World> for WriteRecord {
     }
 
     fn nature(&self) -> Nature {
-        Nature::Append("a ledger only grows")
+        Nature::Irreversible("a ledger only grows")
     }
 
     async fn observe(&self, world: &World, _: &Outcomes) -> Result<Receipt, StepError> {
@@ -78,11 +81,7 @@ impl Change<World> for WriteRecord {
                 Ok(Created::Taken) => {}
                 Err(error) => {
                     let lost = error.may_have_been_applied();
-                    let mut failure = error.into_failure(format!("write {path}"));
-                    if failure.reason == Reason::PermissionDenied {
-                        failure.hint =
-                            Some("grant WRITE VOLUME on the volume of `records` to the principal that deploys".into());
-                    }
+                    let failure = error.into_failure(format!("write {path}"));
                     return Err(if lost { StepError::lost(failure) } else { failure.into() });
                 }
             }

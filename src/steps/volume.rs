@@ -71,7 +71,7 @@ impl VolumeFiles {
         let send = || self.put(path, Body::Bytes(bytes.clone()), false);
         let answer = match send().await {
             Err(error) if error.is_not_found() => {
-                self.make_folder_of(path).await?;
+                self.make_folder(folder_of(path)).await?;
                 send().await
             }
             other => other,
@@ -87,7 +87,7 @@ impl VolumeFiles {
     pub async fn send(&self, local: &Path, path: &str) -> Result<(), RestError> {
         match self.put(path, Body::File(local.to_owned()), true).await {
             Err(error) if error.is_not_found() => {
-                self.make_folder_of(path).await?;
+                self.make_folder(folder_of(path)).await?;
                 self.put(path, Body::File(local.to_owned()), true).await
             }
             other => other,
@@ -107,11 +107,15 @@ impl VolumeFiles {
         self.rest.call(request).await.map(drop)
     }
 
-    async fn make_folder_of(&self, path: &str) -> Result<(), RestError> {
-        let folder = path.rfind('/').map_or("", |at| &path[..at]);
+    /// With the folders above it; one that is there already stays.
+    pub async fn make_folder(&self, folder: &str) -> Result<(), RestError> {
         let request = Request::new(Method::Put, format!("/api/2.0/fs/directories{}", escape(folder)));
         self.rest.call(request).await.map(drop)
     }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rfind('/').map_or("", |at| &path[..at])
 }
 
 fn file(path: &str) -> String {

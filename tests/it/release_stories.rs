@@ -132,6 +132,23 @@ async fn the_same_commit_packed_twice_is_the_same_release() {
 }
 
 #[tokio::test]
+async fn a_build_that_makes_another_wheel_of_the_same_commit_is_told() {
+    let world = StageWorld::with_tiers().await;
+    let artifact = "artifacts: {w: {build: 'mkdir -p dist && cat stamp > dist/w-1-py3-none-any.whl', files: [{source: dist/*.whl}]}}\n";
+    world.edit("databricks.yml", "variables:\n", &format!("{artifact}variables:\n"));
+    world.write(".gitignore", "dist/\nstamp\n");
+    world.write("stamp", "monday");
+    world.push();
+    let one = world.deployed().await;
+    assert!(!one.summary.contains("was packed before"), "{}", one.summary);
+    world.write("stamp", "tuesday");
+    let other = world.deployed().await;
+    assert_ne!(one.output("release"), other.output("release"));
+    let told = format!("was packed before as release {} (record 1)", &one.output("release")[..19]);
+    assert!(other.summary.contains(&told), "{}", other.summary);
+}
+
+#[tokio::test]
 async fn a_commit_that_changes_nothing_here_may_go_on_all_the_same() {
     let world = StageWorld::with_tiers().await;
     let one = world.deployed().await.output("release").to_owned();
@@ -142,7 +159,8 @@ async fn a_commit_that_changes_nothing_here_may_go_on_all_the_same() {
     assert_eq!(next.output("outcome"), "unchanged");
     assert_ne!(next.output("release"), one);
     let written = writes(world.workspace());
-    assert!(written.iter().all(|w| w.starts_with("PUT /api/2.0/fs/files/Volumes/dev/ops/")), "{written:?}");
+    let books = |w: &String| w.starts_with("PUT /api/2.0/fs/") && w.contains("/Volumes/dev/ops/");
+    assert!(written.iter().all(books), "{written:?}");
     assert_eq!(record(world.workspace(), RECORDS, 2).await["release"], json!(next.output("release")));
     to_staging(&world, next.output("release")).await.expect(0);
 }
@@ -237,6 +255,54 @@ async fn a_ledger_that_somebody_touched_is_no_evidence() {
     assert!(left.stdout.contains("record 2 is missing: record 1 of `staging` has seen it"), "{}", left.stdout);
 }
 
+/// The command on somebody's laptop, who may read both workspaces.
+async fn history(world: &StageWorld, args: &[&str]) -> (i32, String, String) {
+    let token = |control: &Control, who| control.token_for(who).unwrap();
+    let tokens = [token(world.workspace(), DEPLOYER), token(world.staging(), STAGING_DEPLOYER)];
+    let profiles = format!(
+        "[dev]\nhost = {}\ntoken = {}\n[staging]\nhost = {}\ntoken = {}\n",
+        world.workspace().url(),
+        tokens[0],
+        world.staging().url(),
+        tokens[1]
+    );
+    world.write("../databrickscfg", &profiles);
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_mlops-deploy"));
+    command.arg("history").args(args).current_dir(world.path(".")).env_clear();
+    command.env("DATABRICKS_CONFIG_FILE", world.path("../databrickscfg")).env("PATH", "/usr/bin:/bin");
+    let output = command.output().await.unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(tokens.iter().all(|token| !out.contains(token) && !err.contains(token)));
+    (output.status.code().unwrap(), out, err)
+}
+
+#[tokio::test]
+async fn the_history_is_read_and_verified() {
+    let world = StageWorld::with_tiers().await;
+    let (code, out, err) = history(&world, &[]).await;
+    assert_eq!((code, out.as_str()), (0, "dev: no record yet\n\nstaging: no record yet\n"), "{err}");
+    world.deployed().await;
+    world.write("src/train.py", "# Databricks notebook source\nprint('better')\n");
+    world.push();
+    let release = world.deployed().await.output("release").to_owned();
+    to_staging(&world, &release).await.expect(0);
+    let (code, out, err) = history(&world, &[]).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("dev: 2 records, and the chain holds; the head is sha256:"), "{out}");
+    assert!(out.contains("\n  1 ") && out.contains("\n  2 ") && out.contains("staging: 1 record"), "{out}");
+    assert!(out.contains(&release[..19]) && out.contains("/actions/runs/"), "{out}");
+    let (code, out, _) = history(&world, &["-e", "staging", "-o", "json"]).await;
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, document["environments"][0]["records"][0]["release"].as_str()), (0, Some(release.as_str())));
+    // Its end cut off: dev's own chain holds, and staging has seen what is gone.
+    delete(world.workspace(), &format!("{RECORDS}/00000002.json")).await;
+    let (code, _, err) = history(&world, &["-e", "dev"]).await;
+    assert_eq!(code, 3);
+    assert!(err.contains("record 2 is missing: record 1 of `staging` has seen it"), "{err}");
+    let (code, _, err) = history(&world, &["-e", "prod"]).await;
+    assert_eq!(code, 2, "{err}");
+}
+
 #[tokio::test]
 async fn an_older_release_goes_in_only_on_purpose() {
     let world = StageWorld::with_tiers().await;
@@ -321,4 +387,46 @@ async fn a_folder_may_keep_releases() {
     let name = format!("{}.tar.gz", release.trim_start_matches("sha256:"));
     assert!(world.path("../kept").join(&name).is_file());
     assert!(world.path("../kept").join(format!("{name}.sha256")).is_file());
+}
+
+#[tokio::test]
+async fn a_link_out_of_the_checkout_is_neither_packed_nor_deployed() {
+    let world = StageWorld::with_tiers().await;
+    std::os::unix::fs::symlink("/etc/hostname", world.path("src/host.py")).unwrap();
+    world.push();
+    let left = world.deploy().run().await;
+    refused(&left, 2, "invalid-bundle");
+    assert!(left.stdout.contains("it leads out of the checkout"), "{}", left.stdout);
+    assert_eq!(writes(world.workspace()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn killed_while_it_records_it_is_finished_by_the_next_run() {
+    let world = StageWorld::with_tiers().await;
+    let release = world.deployed().await.output("release").to_owned();
+    let path = format!("/api/2.0/fs/files{STAGING_RECORDS}/*");
+    world.staging().faults().add(Rule::on("PUT", &path, Fault::DelayAfter { millis: 2_000 }));
+    let step = world.deploy_staging(&release);
+    let mut child = step.spawn();
+    world.staging().faults().delaying().await;
+    child.kill().await.unwrap();
+    step.settle().await.expect(0);
+    // The record says that it was deployed, so it stays deployed.
+    assert_eq!(record(world.workspace(), STAGING_RECORDS, 1).await["release"], json!(release));
+    assert!(world.staging().settled().to_string().contains("staging.scores"));
+    let again = to_staging(&world, &release).await;
+    again.expect(0);
+    assert_eq!(again.output("outcome"), "succeeded");
+}
+
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_takes_the_deployment_back() {
+    let world = StageWorld::with_tiers().await;
+    let release = world.deployed().await.output("release").to_owned();
+    let path = format!("/api/2.0/fs/directories{STAGING_RECORDS}");
+    world.staging().faults().add(Rule::on("PUT", &path, Fault::status(403)).always());
+    let left = to_staging(&world, &release).await;
+    refused(&left, 4, "permission-denied");
+    assert!(left.stdout.contains("WRITE VOLUME"), "{}", left.stdout);
+    assert!(!world.staging().settled().to_string().contains("staging.scores"));
 }

@@ -5,6 +5,7 @@ mod account;
 mod conclude;
 mod connect;
 mod engine;
+mod history;
 mod prepare;
 mod release;
 mod settle;
@@ -39,6 +40,7 @@ use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
 
 use self::prepare::Work;
 
+pub use history::{History, print as history};
 pub use prepare::configuration;
 pub use settle::settle;
 
@@ -88,10 +90,7 @@ impl Ended {
 /// Runs a stage that was asked for by name, or by the input `stage`.
 pub async fn run(stage: Option<Stage>, raw: Raw) -> Result<ExitCode, Failure> {
     let desk = Desk::lay()?;
-    let occasion = match occasion(&desk).await {
-        Ok(occasion) => occasion,
-        Err(failure) => return Ok(conclude::before_the_first_entry(&desk, &failure)),
-    };
+    let occasion = occasion(&desk).await?;
     let mut raw = raw.over(desk.raw.clone());
     if let Some(stage) = stage {
         raw.stage = Some(stage.name().to_owned());
@@ -100,10 +99,7 @@ pub async fn run(stage: Option<Stage>, raw: Raw) -> Result<ExitCode, Failure> {
         Ok(inputs) => inputs,
         Err(failure) => return Ok(conclude::before_the_first_entry(&desk, &failure)),
     };
-    let run = match open(&desk, inputs, occasion).await {
-        Ok(run) => run,
-        Err(failure) => return Ok(conclude::before_the_first_entry(&desk, &failure)),
-    };
+    let run = open(&desk, inputs, occasion).await?;
     let ended = run.work().await.unwrap_or_else(|failure| Ended::early(Some(failure)));
     Ok(conclude::conclude(&run, ended).await)
 }
@@ -376,13 +372,14 @@ struct InReach {
 
 /// Every verb that a journal of these stages can hold.
 pub fn registry(engine: &dyn Engine, world: &World, files: &WorkspaceFiles, beating: &Beating) -> Registry<World> {
-    use crate::steps::{announce, keep_release, record, recover, run_job};
+    use crate::steps::{announce, keep_release, open_ledger, record, recover, run_job};
     let (files, beating) = (files.clone(), beating.clone());
     engine
         .registry(world)
         .with(take_lock::VERB, move |spec| TakeLock::rebuild(&files, &beating, spec))
         .with(run_job::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(keep_release::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
+        .with(open_ledger::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(record::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(recover::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(announce::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
