@@ -3,11 +3,12 @@
 import json
 import sys
 import types
+import urllib.error
 from importlib import metadata
 
 import pytest
 
-from churn import package, smoke, train, validate, volume
+from churn import package, smoke, tracking, train, validate, volume
 from churn import score as score_task
 from churn.customers import FEATURES
 from churn.model import Model, Stump
@@ -21,6 +22,7 @@ def volumes(tmp_path, monkeypatch):
     """Nothing is mounted, and what is written goes to a folder of the test's own."""
     monkeypatch.setattr(volume, "MOUNT", _Missing("/Volumes"))
     monkeypatch.setenv("CHURN_VOLUMES", str(tmp_path))
+    monkeypatch.delenv("DATABRICKS_HOST", raising=False)
     return tmp_path
 
 
@@ -51,16 +53,50 @@ def test_a_poor_model_fails_validation(volumes, capsys):
 
 def test_training_is_tracked_and_registered_where_mlflow_is(monkeypatch, capsys):
     calls = []
-    monkeypatch.setitem(sys.modules, "mlflow", _fake_mlflow(calls))
+    fake = _fake_mlflow(calls)
+    monkeypatch.setitem(sys.modules, "mlflow", fake)
+    monkeypatch.setitem(sys.modules, "mlflow.entities", fake.entities)
     train.main([f"--volume={VOLUME}", *NAMES, "--git-sha=abc123"])
 
     done = dict(calls)
     assert done["set_registry_uri"] == "databricks-uc"
     assert done["set_experiment"] == "/Users/me/churn"
     assert done["start_run"] == {"git_sha": "abc123"}
+    assert done["log_inputs"][0] == "run-1" and len(done["log_inputs"][1].digest) == 16
     assert {"roc_auc", "f1", "precision", "recall"} <= set(done["log_metrics"])
     assert done["register_model"] == "dev.churn.churn"
     assert "registered dev.churn.churn version 7" in capsys.readouterr().out
+
+
+def test_without_mlflow_the_same_is_told_to_the_workspace(monkeypatch, capsys):
+    told = []
+    answers = {
+        "experiments/create": {"experiment_id": "7"},
+        "runs/create": {"run": {"info": {"run_id": "r1"}}},
+        "model-versions/create": {"model_version": {"version": "3"}},
+    }
+
+    def call(method, path, body=None, kind=None):
+        told.append((method, path, json.loads(body) if kind == "application/json" else body))
+        if "get-by-name" in path:
+            raise urllib.error.HTTPError(path, 404, "not found", None, None)
+        found = [answer for name, answer in answers.items() if path.endswith(name)]
+        return json.dumps(found[0] if found else {}).encode()
+
+    monkeypatch.setattr(tracking, "_call", call)
+    monkeypatch.setenv("DATABRICKS_HOST", "https://dbc.example.com")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "t")
+    monkeypatch.setenv("MLFLOW_RUN_CONTEXT", json.dumps({"mlflow.databricks.jobRunID": "12"}))
+    train.main([f"--volume={VOLUME}", *NAMES, "--git-sha=abc123"])
+
+    run = next(body for _, path, body in told if path.endswith("runs/create"))
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    assert tags == {"git_sha": "abc123", "mlflow.databricks.jobRunID": "12"}
+    paths = [path for method, path, _ in told if method == "PUT"]
+    assert "/api/2.0/fs/files/Models/dev/churn/churn/3/model.json?overwrite=true" in paths
+    last = [path for _, path, _ in told if path.endswith("finalize") or "/Models/" in path][-1]
+    assert last.endswith("model-versions/finalize")
+    assert "registered dev.churn.churn version 3" in capsys.readouterr().out
 
 
 def test_the_model_folder_is_what_mlflow_loads(volumes):
@@ -111,7 +147,19 @@ def _fake_mlflow(calls):
     fake.log_artifacts = lambda folder, artifact_path: calls.append(("log_artifacts", artifact_path))
     fake.get_artifact_uri = lambda path: f"runs:/1/{path}"
 
+    fake.entities = types.ModuleType("mlflow.entities")
+    fake.entities.Dataset = lambda name, digest, kind, source: types.SimpleNamespace(name=name, digest=digest)
+    fake.entities.DatasetInput = lambda dataset: dataset
+
+    class Client:
+        def log_inputs(self, run_id, datasets):
+            calls.append(("log_inputs", (run_id, datasets[0])))
+
+    fake.MlflowClient = Client
+
     class Run:
+        info = types.SimpleNamespace(run_id="run-1")
+
         def __enter__(self):
             return self
 

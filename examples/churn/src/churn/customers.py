@@ -6,6 +6,7 @@ would mean a leak. The same seed gives the same customers on every machine.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 from dataclasses import asdict, dataclass, fields
@@ -33,6 +34,12 @@ FEATURES = [field.name for field in fields(Customer) if field.name != "churned"]
 def make_customers(count: int, seed: int) -> list[Customer]:
     rng = random.Random(seed)
     return [_customer(rng) for _ in range(count)]
+
+
+def digest(customers: list[Customer]) -> str:
+    """Tells one set of customers from another without showing any of them."""
+    text = repr([(*customer.features(), customer.churned) for customer in customers])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _customer(rng: random.Random) -> Customer:

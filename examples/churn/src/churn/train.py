@@ -6,7 +6,7 @@ import argparse
 import json
 
 from churn import package, tracking
-from churn.customers import FEATURES, make_customers
+from churn.customers import FEATURES, digest, make_customers
 from churn.metrics import evaluate
 from churn.model import fit
 from churn.volume import folder
@@ -32,11 +32,13 @@ def main(argv: list[str] | None = None) -> None:
             params={"customers": CUSTOMERS, "seed": SEED, "rounds": len(model.stumps)},
             metrics=metrics,
             tags={"git_sha": options.git_sha} if options.git_sha else {},
+            dataset="kept-back",
+            digest=digest(kept_back),
         )
     )
     print(f"trained on {len(seen)} customers: " + ", ".join(f"{k} {v:.3f}" for k, v in metrics.items()))
     print(f"model in {place}")
-    print(f"registered {options.model} version {version}" if version else "no MLflow here: nothing was registered")
+    print(f"registered {options.model} version {version}" if version else "no workspace here: nothing was registered")
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:

@@ -152,6 +152,8 @@ fn take_ready(server: &Server, store: &str, id: u64) -> Option<Vec<(usize, Work)
             run.tasks[index].started = now;
             Work {
                 run: run.id,
+                task_run: run.tasks[index].id,
+                job_id: run.job_id,
                 job: run.name.clone(),
                 key: run.tasks[index].key.clone(),
                 task,

@@ -21,6 +21,8 @@ use crate::rehearsal::workspace::tree::{Language, Tree, What};
 /// A task that may start.
 pub(crate) struct Work {
     pub run: u64,
+    pub task_run: u64,
+    pub job_id: u64,
     pub job: String,
     pub key: String,
     /// The task's settings, references resolved.
@@ -271,6 +273,15 @@ async fn call(
         .env("STANDIN_GIVEN", json!({"values": work.values, "widgets": widgets}).to_string())
         .env("DATABRICKS_HOST", &server.url)
         .env("DATABRICKS_TOKEN", token)
+        // On a cluster MLflow asks the notebook's context; elsewhere it asks this variable.
+        .env(
+            "MLFLOW_RUN_CONTEXT",
+            json!({
+                "mlflow.databricks.jobID": work.job_id.to_string(),
+                "mlflow.databricks.jobRunID": work.task_run.to_string(),
+            })
+            .to_string(),
+        )
         .env("NO_PROXY", "127.0.0.1,localhost");
     match &kind {
         Kind::Script(file) => {
