@@ -17,7 +17,7 @@ Format, one message after the other, sorted:
     =jobs.PauseStatus PAUSED UNPAUSED  an enum and its values
 
 Types: s text, i integer, f float, b boolean, a anything; a name is a message, =name an enum, [T a list, {T a mapping from texts.
-Flags: r required, p may be printed in a comment, x secret.
+Flags: r required, p may be printed in a comment, x secret, e an empty text is a value.
 """
 import ast
 import pathlib
@@ -28,7 +28,7 @@ import zipfile
 
 VERSION = "0.134.0"
 TABLE = pathlib.Path(__file__).parent.parent / "src/bundle/fields/sdk.txt"
-SERVICES = ("catalog", "compute", "jobs", "ml", "pipelines")
+SERVICES = ("apps", "catalog", "compute", "dashboards", "iam", "jobs", "ml", "pipelines", "serving", "sql", "workspace")
 
 # A request's fields are the arguments of the method that sends it.
 REQUESTS = {
@@ -36,16 +36,26 @@ REQUESTS = {
     "catalog.CreateSchema": ("catalog", "SchemasAPI", "create"),
     "catalog.CreateVolume": ("catalog", "VolumesAPI", "create"),
     "catalog.CreateRegisteredModel": ("catalog", "RegisteredModelsAPI", "create"),
+    "catalog.CreateMonitor": ("catalog", "QualityMonitorsAPI", "create"),
     "ml.CreateExperiment": ("ml", "ExperimentsAPI", "create_experiment"),
+    "ml.CreateModel": ("ml", "ModelRegistryAPI", "create_model"),
+    "serving.CreateServingEndpoint": ("serving", "ServingEndpointsAPI", "create"),
+    "sql.CreateWarehouse": ("sql", "WarehousesAPI", "create"),
+    "workspace.CreateScope": ("workspace", "SecretsAPI", "create_scope"),
 }
 ROOTS = list(REQUESTS) + [
     "jobs.JobSettings", "jobs.Job", "pipelines.GetPipelineResponse", "catalog.SchemaInfo", "catalog.VolumeInfo",
     "catalog.RegisteredModelInfo", "ml.Experiment", "catalog.PrivilegeAssignment",
     "jobs.JobPermissionLevel", "pipelines.PipelinePermissionLevel", "ml.ExperimentPermissionLevel",
+    "apps.App", "apps.AppPermissionLevel", "catalog.MonitorInfo", "compute.ClusterDetails", "compute.ClusterPermissionLevel",
+    "compute.ClusterSpec", "dashboards.Dashboard", "iam.PermissionLevel", "ml.ModelDatabricks", "ml.RegisteredModelPermissionLevel",
+    "serving.ServingEndpointDetailed", "serving.ServingEndpointPermissionLevel", "sql.AlertV2", "sql.GetWarehouseResponse",
+    "sql.WarehousePermissionLevel", "workspace.AclItem", "workspace.SecretScope",
 ]
 
 NEWER = {
     "catalog.PrivilegeAssignment.principal_id",
+    "serving.EndpointCoreConfigInput.name",
     "compute.NodeTypeFlexibility.aws_context_id",
     "jobs.AlertTask.parameters",
     "jobs.ComputeSpec.provisioned_capacity_id",

@@ -18,6 +18,33 @@ pub fn clusters(bundle: &mut Bundle<'_>) {
     for (key, job) in group(&bundle.config, "jobs") {
         job_clusters(job, &Path::of(&["resources", "jobs", key]), &mut found);
     }
+    bundle.diagnostics.extend(found);
+}
+
+/// The pass: clusters without workers.
+pub fn single_nodes(bundle: &mut Bundle<'_>) {
+    let mut found = Vec::new();
+    for (key, cluster) in group(&bundle.config, "clusters") {
+        single_node(cluster, &Path::of(&["resources", "clusters", key]), &mut found);
+    }
+    for (key, job) in group(&bundle.config, "jobs") {
+        let at = Path::of(&["resources", "jobs", key]);
+        for (i, cluster) in items(job, "job_clusters") {
+            if let Some(new) = cluster.get("new_cluster") {
+                single_node(new, &at.clone().key("job_clusters").index(i).key("new_cluster"), &mut found);
+            }
+        }
+        for (i, task) in items(job, "tasks") {
+            let at = at.clone().key("tasks").index(i);
+            let inner =
+                task.find(&["for_each_task", "task"]).map(|inner| (inner, at.clone().key("for_each_task").key("task")));
+            for (task, at) in [(task, at)].into_iter().chain(inner) {
+                if let Some(new) = task.get("new_cluster") {
+                    single_node(new, &at.key("new_cluster"), &mut found);
+                }
+            }
+        }
+    }
     for (key, pipeline) in group(&bundle.config, "pipelines") {
         let at = Path::of(&["resources", "pipelines", key]);
         for (i, cluster) in items(pipeline, "clusters") {
@@ -37,11 +64,6 @@ fn items<'t>(tree: &'t Tree, key: &str) -> impl Iterator<Item = (usize, &'t Tree
 
 fn job_clusters(job: &Tree, at: &Path, found: &mut Vec<Diagnostic>) {
     let keys: Vec<&str> = items(job, "job_clusters").filter_map(|(_, c)| c.text(&["job_cluster_key"])).collect();
-    for (i, cluster) in items(job, "job_clusters") {
-        if let Some(new) = cluster.get("new_cluster") {
-            single_node(new, &at.clone().key("job_clusters").index(i).key("new_cluster"), found);
-        }
-    }
     for (i, task) in items(job, "tasks") {
         let at = at.clone().key("tasks").index(i);
         task_cluster(task, &at, &keys, found);
@@ -57,9 +79,6 @@ const NEEDS_COMPUTE: [&str; 5] =
 const COMPUTE: [&str; 3] = ["job_cluster_key", "environment_key", "existing_cluster_id"];
 
 fn task_cluster(task: &Tree, at: &Path, keys: &[&str], found: &mut Vec<Diagnostic>) {
-    if let Some(new) = task.get("new_cluster") {
-        single_node(new, &at.clone().key("new_cluster"), found);
-    }
     if let Some(key) = task.text(&["job_cluster_key"]).filter(|key| !keys.contains(key)) {
         let what = Diagnostic::warning(format!("job_cluster_key {key} is not defined"));
         let place = task.get("job_cluster_key").map(|t| t.origins.clone()).unwrap_or_default();
@@ -101,6 +120,50 @@ fn single_node(cluster: &Tree, at: &Path, found: &mut Vec<Diagnostic>) {
     found.push(
         Diagnostic::warning("Single node cluster is not correctly configured").path(at).at_tree(cluster).detail(detail),
     );
+}
+
+/// The pass: what the workspace would not take without a name.
+pub fn names(bundle: &mut Bundle<'_>) {
+    const NEEDED: [(&str, &str, &[&str]); 2] = [
+        ("dashboards", "dashboard", &["display_name", "warehouse_id"]),
+        ("sql_warehouses", "sql_warehouse", &["name"]),
+    ];
+    let mut found = Vec::new();
+    for (kind, word, fields) in NEEDED {
+        for (key, resource) in group(&bundle.config, kind) {
+            for field in fields.iter().filter(|field| resource.text(&[field]).is_none()) {
+                let what = Diagnostic::error(format!("{word} {field} is required"));
+                found.push(what.path(Path::of(&["resources", kind, key])).at_tree(resource));
+            }
+        }
+    }
+    bundle.diagnostics.extend(found);
+}
+
+/// The pass: an app gets its code from one place, and no two from the same folder.
+pub fn apps(bundle: &mut Bundle<'_>) {
+    let mut found = Vec::new();
+    let mut folders: Vec<(&str, &str, &Tree)> = Vec::new();
+    for (key, app) in group(&bundle.config, "apps") {
+        let from_repository = app.get("git_source").is_some_and(|g| !g.is_null());
+        let (what, why) = match (app.text(&["source_code_path"]), from_repository) {
+            (None, false) => ("Missing app source code path or git source", "needs a source_code_path or a git_source"),
+            (Some(_), true) => ("Both source_code_path and git_source fields are set", "takes one of the two"),
+            (Some(folder), false) => {
+                folders.push((folder, key, app.get("source_code_path").unwrap_or(app)));
+                continue;
+            }
+            (None, true) => continue,
+        };
+        found.push(Diagnostic::error(what).at_tree(app).detail(format!("App '{key}' {why}.")));
+    }
+    for (at, (folder, key, place)) in folders.iter().enumerate() {
+        if let Some((_, other, _)) = folders[at + 1..].iter().find(|(other, _, _)| other == folder) {
+            let why = format!("Apps '{key}' and '{other}' would write their configuration over one another.");
+            found.push(Diagnostic::error("Duplicate app source code path").at_tree(place).detail(why));
+        }
+    }
+    bundle.diagnostics.extend(found);
 }
 
 /// The pass: grants name somebody and something.

@@ -13,20 +13,21 @@ use crate::bundle::plan::Action;
 
 type Verdict = (Action, Option<&'static str>);
 
-pub fn classify(
-    kind: &Kind,
-    place: &Place,
-    old: Option<&Value>,
-    new: Option<&Value>,
-    remote: Option<&Value>,
-) -> Verdict {
+/// `runs` says whether what there is runs, so that some changes need no stop.
+pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>; 3], runs: bool) -> Verdict {
     let rules = || kind.rules.iter().filter(|rule| covers(rule.field, &place.rule));
     if let Some(rule) = rules().find(|r| r.when == When::Any && r.then == Then::Skip) {
         return skip(rule.reason);
     }
+    if let Some(rule) = rules().find(|r| r.when == When::Mark) {
+        return if equal(old, remote) { skip(rule.reason) } else { (Action::Update, None) };
+    }
+    if let Some(rule) = rules().find(|r| r.when == When::NotRemote && remote.is_none()) {
+        return skip(rule.reason);
+    }
     let unchanged = equal(old, new);
     // What the workspace never tells is not known to be gone already.
-    let untold = new.is_none() && rules().any(|r| r.when == When::Drift);
+    let untold = new.is_none() && (rules().any(|r| r.when == When::Drift) || !in_remote(kind, place));
     if !unchanged && equal(new, remote) && !untold {
         return skip("remote_already_set");
     }
@@ -47,6 +48,25 @@ pub fn classify(
     {
         return skip(rule.reason);
     }
+    match rules().find(|r| r.when == When::Any || (r.when == When::Running && runs)) {
+        Some(rule) => (action(rule.then), Some(rule.reason)),
+        None => (Action::Update, None),
+    }
+}
+
+/// The same for what is gone from the workspace: it is made anew, and these are the edits
+/// that come with it.
+pub fn classify_gone(kind: &Kind, place: &Place, old: Option<&Value>, new: Option<&Value>) -> Verdict {
+    let rules = || kind.rules.iter().filter(|rule| covers(rule.field, &place.rule));
+    if let Some(rule) = rules().find(|r| r.when == When::Any && r.then == Then::Skip) {
+        return skip(rule.reason);
+    }
+    if let Some(rule) = rules().find(|r| r.when == When::Mark) {
+        return (Action::Update, Some(rule.reason));
+    }
+    if [old, new].into_iter().all(|value| is_empty(value, &place.kind)) {
+        return skip("empty");
+    }
     match rules().find(|r| r.when == When::Any) {
         Some(rule) => (action(rule.then), Some(rule.reason)),
         None => (Action::Update, None),
@@ -60,6 +80,7 @@ fn skip(reason: &'static str) -> Verdict {
 fn action(then: Then) -> Action {
     match then {
         Then::Skip => Action::Skip,
+        Then::Resize => Action::Resize,
         Then::Update => Action::Update,
         Then::UpdateId => Action::UpdateId,
         Then::Recreate => Action::Recreate,
@@ -70,7 +91,7 @@ fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
     match rule.when {
         When::RemoteOnly => true,
         When::RemoteIs(value) => remote.and_then(Value::as_str) == Some(value),
-        When::Any | When::Drift => false,
+        When::Any | When::Drift | When::NotRemote | When::Running | When::Mark => false,
     }
 }
 

@@ -52,6 +52,9 @@ fn on_cluster(task: &mut Tree, id: &str) {
 /// The pass: a cluster out of a pool has the pool's machines, and a job cluster without
 /// workers says so.
 pub fn settle(bundle: &mut Bundle<'_>) {
+    for cluster in resources(bundle, "clusters").filter(|c| c.as_map().is_some()) {
+        machines_of_pool(cluster);
+    }
     for job in resources(bundle, "jobs") {
         for task in job.get_mut("tasks").and_then(Tree::as_list_mut).into_iter().flatten() {
             if let Some(new) = task.get_mut("new_cluster").filter(|c| c.as_map().is_some()) {

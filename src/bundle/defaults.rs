@@ -28,11 +28,36 @@ pub fn fill(bundle: &mut Bundle<'_>) {
     for volume in resources(bundle, "volumes").filter(|v| v.as_map().is_some()) {
         default(volume, "volume_type", "MANAGED");
     }
+    for cluster in resources(bundle, "clusters").filter(|c| c.as_map().is_some()) {
+        default(cluster, "autotermination_minutes", 60i64);
+    }
+    for warehouse in resources(bundle, "sql_warehouses").filter(|w| w.as_map().is_some()) {
+        default(warehouse, "auto_stop_mins", 120i64);
+        default(warehouse, "enable_photon", true);
+        default(warehouse, "max_num_clusters", 1i64);
+        default(warehouse, "spot_instance_policy", "COST_OPTIMIZED");
+    }
+    let folder = bundle.config.text(&["workspace", "resource_path"]).unwrap_or_default().to_owned();
+    for kind in ["alerts", "dashboards"] {
+        for resource in resources(bundle, kind).filter(|r| r.as_map().is_some()) {
+            default(resource, "parent_path", folder.as_str());
+            if kind == "dashboards" {
+                default(resource, "embed_credentials", false);
+            }
+        }
+    }
 }
 
-fn default(tree: &mut Tree, key: &str, value: &str) {
+fn default(tree: &mut Tree, key: &str, value: impl Into<Tree>) {
     if tree.get(key).is_none_or(Tree::is_null) {
         tree.set(&[key], value);
+    }
+}
+
+/// The pass: an app is described, if by an empty text.
+pub fn descriptions(bundle: &mut Bundle<'_>) {
+    for app in resources(bundle, "apps").filter(|a| a.as_map().is_some()) {
+        default(app, "description", "");
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bundle::lookups::Found;
 use crate::domain::Tree;
 
 /// What the caller asked for, and the process environment it may read.
@@ -83,4 +84,6 @@ pub struct Facts {
     /// None while offline: what depends on it stays an unresolved reference.
     pub user: Option<User>,
     pub git: Option<Git>,
+    /// The ids of what variables look up, as far as the workspace was asked.
+    pub lookups: Found,
 }

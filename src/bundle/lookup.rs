@@ -19,9 +19,9 @@ pub enum Known {
 
 /// Fills what is known into a blank's text; its value when nothing is left.
 pub fn fill_blank(blank: &mut Blank, mut find: impl FnMut(&str, &[Step]) -> Known) -> Result<Option<Value>, String> {
-    let Some(parent) = &blank.own else { return fill_text(&mut blank.text, find) };
-    let label = format!("${{{parent}.id}}");
-    match find(parent, &[Step::Key("id".into())]) {
+    let Some(own) = &blank.own else { return fill_text(&mut blank.text, find) };
+    let label = own.label();
+    match find(&own.node, &[Step::Key(own.field.as_str().into())]) {
         Known::Later => Ok(None),
         Known::Wrong(why) => Err(format!("cannot resolve {label:?}: {why}")),
         Known::Value(id) => {
@@ -65,7 +65,7 @@ pub fn fill_text(text: &mut String, mut find: impl FnMut(&str, &[Step]) -> Known
 pub fn at_plan(planned: &Planned, steps: &[Step]) -> Known {
     if is_id(steps) {
         return match (planned.action, planned.id()) {
-            (Action::Skip | Action::Update, Some(id)) => Known::Value(id.into()),
+            (Action::Skip | Action::Resize | Action::Update, Some(id)) => Known::Value(id.into()),
             _ => Known::Later,
         };
     }
@@ -169,9 +169,4 @@ fn kind_at(name: &'static str, steps: &[Step]) -> Option<Type> {
         };
     }
     Some(at)
-}
-
-/// The fields that make up a child node: they stay empty in the plan until they are known.
-pub fn is_own_field(kind: &Kind, path: &str) -> bool {
-    embedded(kind) && !path.starts_with('[')
 }

@@ -12,7 +12,7 @@ use crate::domain::Tree;
 const VERSION: u64 = 1;
 
 /// The kinds whose ids and files are listed.
-const LISTED: [&str; 2] = ["jobs", "pipelines"];
+const LISTED: [&str; 3] = ["jobs", "pipelines", "dashboards"];
 
 /// The bytes of the file for a deployment that ended with `state`.
 pub fn render(config: &Tree, state: &State) -> String {
@@ -49,11 +49,18 @@ pub fn render(config: &Tree, state: &State) -> String {
 fn listed(kind: &str, config: &Tree, state: &State) -> Map<String, Value> {
     let written = config.find(&["resources", kind]).and_then(Tree::as_map);
     let entry = |(key, tree): (&String, &Tree)| {
-        let id = state.id(&format!("resources.{kind}.{key}"))?;
         let file = tree.origin().map(|origin| origin.file.to_string()).unwrap_or_default();
-        Some((key.clone(), json!({"id": id, "relative_path": file})))
+        let mut entry = Map::new();
+        if let Some(id) = state.id(&format!("resources.{kind}.{key}")) {
+            entry.insert("id".into(), id.into());
+        }
+        entry.insert("relative_path".into(), file.into());
+        if kind == "dashboards" {
+            entry.insert("file_path".into(), tree.text(&["file_path"]).unwrap_or_default().into());
+        }
+        (key.clone(), Value::Object(entry))
     };
-    written.into_iter().flatten().filter_map(entry).collect()
+    written.into_iter().flatten().map(entry).collect()
 }
 
 fn text(map: &mut Map<String, Value>, name: &str, value: Option<&str>) {

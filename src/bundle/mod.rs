@@ -1,9 +1,11 @@
 //! The bundle engine: bytes and facts in, documents out. Pure; no async, no ports.
 
+pub mod answers;
 pub mod artifacts;
 pub mod checks;
 pub mod classify;
 pub mod clusters;
+pub mod contents;
 pub mod defaults;
 pub mod diff;
 pub mod document;
@@ -19,6 +21,7 @@ pub mod libraries;
 pub mod lists;
 pub mod load;
 pub mod lookup;
+pub mod lookups;
 pub mod merge;
 pub mod metadata;
 pub mod mode;
@@ -38,6 +41,8 @@ pub mod resolve;
 pub mod run_as;
 pub mod scalars;
 pub mod schema_names;
+pub mod select;
+pub mod served_models;
 pub mod settings;
 pub mod source;
 pub mod state;

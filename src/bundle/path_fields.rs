@@ -16,6 +16,8 @@ pub enum Role {
     Glob,
     /// A wheel or jar: built, uploaded and named elsewhere.
     Library,
+    /// Its content is read here and sent, not its place.
+    Content,
     /// An entry of a requirements list: a path, a package, or a flag with a path.
     Dependency,
 }
@@ -38,6 +40,15 @@ pub fn all(config: &Tree) -> Vec<(Path, Role)> {
     }
     for (key, pipeline) in group("pipelines").into_iter().flatten() {
         pipeline_fields(pipeline, &Path::of(&["resources", "pipelines", key]), &mut found);
+    }
+    for (kind, field, role) in [
+        ("alerts", "file_path", Role::Content),
+        ("apps", "source_code_path", Role::Folder),
+        ("dashboards", "file_path", Role::Content),
+    ] {
+        for (key, resource) in group(kind).into_iter().flatten() {
+            text_at(resource, &Path::of(&["resources", kind, key]), &[field], role, &mut found);
+        }
     }
     found
 }

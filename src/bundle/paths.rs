@@ -105,7 +105,7 @@ struct Translator<'b, 'a> {
 impl Translator<'_, '_> {
     fn field(&mut self, role: Role, text: &str, path: &Path) -> Result<Option<String>, Diagnostic> {
         match role {
-            Role::Library => Ok(None),
+            Role::Library | Role::Content => Ok(None),
             Role::Dependency => {
                 if let Some((flag, file)) = flagged(text) {
                     return match is_local(file) {
@@ -147,7 +147,7 @@ impl Translator<'_, '_> {
                 Some(EntryKind::File) => Err(format!("{full} is not a directory")),
                 Some(_) => Ok(remote),
             },
-            Role::Glob | Role::Library | Role::Dependency => Ok(remote),
+            Role::Glob | Role::Library | Role::Content | Role::Dependency => Ok(remote),
         })
     }
 

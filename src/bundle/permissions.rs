@@ -6,24 +6,46 @@
 use crate::bundle::resolve::Bundle;
 use crate::domain::{Diagnostic, Map, Node, Tree};
 
+use crate::bundle::kinds::{self, Entries, Levels};
+
 const LEVELS: [&str; 3] = ["CAN_MANAGE", "CAN_VIEW", "CAN_RUN"];
 
-/// A kind with permissions: what the bundle's levels are called there, best level last.
+/// A kind with permissions: what the bundle's levels are called there.
 struct Kind {
     name: &'static str,
     mapped: [Option<&'static str>; 3],
     has_owner: bool,
+    /// Each principal once, and whoever deploys among them.
+    is_merged: bool,
 }
 
-const KINDS: [Kind; 3] = [
-    Kind { name: "jobs", mapped: [Some("CAN_MANAGE"), Some("CAN_VIEW"), Some("CAN_MANAGE_RUN")], has_owner: true },
-    Kind { name: "pipelines", mapped: [Some("CAN_MANAGE"), Some("CAN_VIEW"), Some("CAN_RUN")], has_owner: true },
-    Kind { name: "experiments", mapped: [Some("CAN_MANAGE"), Some("CAN_READ"), None], has_owner: false },
-];
+fn kinds() -> impl Iterator<Item = Kind> {
+    kinds::ALL.iter().filter_map(|kind| {
+        let child = kind.child?;
+        let Levels::Of { manage, view, run, owner } = child.levels else { return None };
+        let is_merged = child.entries == Entries::Written;
+        Some(Kind { name: kind.name, mapped: [Some(manage), view, run], has_owner: owner, is_merged })
+    })
+}
 
 /// From the weakest to the strongest; a principal named twice keeps the strongest.
-const RANKS: [&str; 8] =
-    ["CAN_READ", "CAN_VIEW", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE_RUN", "CAN_MANAGE", "IS_OWNER", "IS_RUN_AS"];
+const RANKS: [&str; 15] = [
+    "CAN_READ",
+    "CAN_VIEW",
+    "CAN_ATTACH_TO",
+    "CAN_USE",
+    "CAN_QUERY",
+    "CAN_RUN",
+    "CAN_MONITOR",
+    "CAN_RESTART",
+    "CAN_EDIT",
+    "CAN_MANAGE_STAGING_VERSIONS",
+    "CAN_MANAGE_PRODUCTION_VERSIONS",
+    "CAN_MANAGE_RUN",
+    "CAN_MANAGE",
+    "IS_OWNER",
+    "IS_RUN_AS",
+];
 
 fn rank(level: &str) -> usize {
     RANKS.iter().position(|known| *known == level).unwrap_or(0)
@@ -51,12 +73,12 @@ pub fn apply(bundle: &mut Bundle<'_>) {
     }
     let me = deployer(bundle);
     let mut found = Vec::new();
-    for kind in &KINDS {
+    for kind in kinds() {
         let group = bundle.config.find_mut(&["resources", kind.name]).and_then(Tree::as_map_mut);
         for resource in group.into_iter().flat_map(Map::values_mut).filter(|r| r.as_map().is_some()) {
-            add(resource, kind, &wanted, &mut found);
-            if let Some(list) = resource.get_mut("permissions").and_then(Tree::as_list_mut) {
-                let merged = merged(list, kind, me.as_ref());
+            add(resource, &kind, &wanted, &mut found);
+            if let Some(list) = resource.get_mut("permissions").and_then(Tree::as_list_mut).filter(|_| kind.is_merged) {
+                let merged = merged(list, &kind, me.as_ref());
                 *list = merged;
             }
             if resource.get("permissions").and_then(Tree::as_list).is_some_and(<[Tree]>::is_empty) {

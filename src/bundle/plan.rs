@@ -18,6 +18,8 @@ const PLAN_VERSION: u64 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     Skip,
+    /// An update that does not stop what runs.
+    Resize,
     Update,
     /// An update that gives the resource a new id.
     UpdateId,
@@ -30,6 +32,7 @@ impl Action {
     pub fn name(self) -> &'static str {
         match self {
             Action::Skip => "skip",
+            Action::Resize => "resize",
             Action::Update => "update",
             Action::UpdateId => "update_id",
             Action::Create => "create",
@@ -47,6 +50,7 @@ impl Action {
     pub fn past(self) -> &'static str {
         match self {
             Action::Skip => "Unchanged",
+            Action::Resize => "Resized",
             Action::Update | Action::UpdateId => "Updated",
             Action::Create => "Created",
             Action::Recreate => "Recreated",
@@ -223,7 +227,7 @@ impl Plan {
         for planned in self.nodes.values() {
             match planned.action {
                 Action::Skip => counts.unchanged += 1,
-                Action::Update | Action::UpdateId => counts.changed += 1,
+                Action::Resize | Action::Update | Action::UpdateId => counts.changed += 1,
                 Action::Create => counts.created += 1,
                 Action::Delete => counts.deleted += 1,
                 Action::Recreate => {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde_json::Value;
 
+use crate::bundle::answers;
 use crate::bundle::classify;
 use crate::bundle::diff::{self, Place};
 use crate::bundle::fields::Type;
@@ -74,7 +75,9 @@ fn plan_nodes(
 ) -> Result<Plan, NoPlan> {
     let wrong = |found: Diagnostic| NoPlan::Wrong(vec![found]);
     let order = order(&nodes).map_err(wrong)?;
-    let mut planner = Planner { state, answers, planned: BTreeMap::new() };
+    let needs = |node: &String| nodes[node].depends_on.iter().map(|on| on.node.clone()).collect();
+    let with_needs = order.iter().map(|node| (node.clone(), needs(node))).collect();
+    let mut planner = Planner { order: with_needs, state, answers, planned: BTreeMap::new() };
     for node in order {
         if let Some(wanted) = nodes.remove(&node) {
             let planned = planner.node(wanted).map_err(NoPlan::Wrong)?;
@@ -92,6 +95,8 @@ fn plan_nodes(
 }
 
 struct Planner<'s> {
+    /// The nodes in the order in which they are planned, with those that each needs.
+    order: Vec<(String, Vec<String>)>,
     state: &'s State,
     answers: &'s Answers,
     planned: BTreeMap<String, Planned>,
@@ -105,13 +110,19 @@ impl Planner<'_> {
         })?;
         let deployed = self.state.resources.get(&wanted.node).cloned();
         let answer = deployed.as_ref().and_then(|_| self.answers.get(&wanted.node).cloned().flatten());
+        if let (Some(entry), None, true) = (&deployed, &answer, answers::is_listed(wanted.kind)) {
+            // Nothing says whether it is gone or only out of sight: making it again might be wrong.
+            let why = format!("reading id={:?}: {} {:?} not found", entry.id, wanted.kind.title, entry.id);
+            return Err(self.cannot_plan(&wanted, &why));
+        }
         let remote = match (&deployed, &answer) {
-            (Some(entry), Some(answer)) => Some(requests::remote(wanted.kind, &entry.id, answer)),
+            (Some(entry), Some(answer)) => Some(answers::remote(wanted.kind, &entry.id, answer)),
             _ => None,
         };
         let changes = match (&deployed, &remote) {
             (Some(entry), Some(remote)) => changes(wanted.kind, &entry.state, &value, remote),
-            _ => BTreeMap::new(),
+            (Some(entry), None) => changes_of_gone(wanted.kind, &entry.state, &value),
+            (None, _) => BTreeMap::new(),
         };
         let action = match remote {
             None => Action::Create,
@@ -134,6 +145,22 @@ impl Planner<'_> {
         })
     }
 
+    /// A node that cannot be planned, and those that need it.
+    fn cannot_plan(&self, wanted: &Wanted, why: &str) -> Vec<Diagnostic> {
+        let mut failed = vec![wanted.node.as_str()];
+        let mut found = Vec::new();
+        // Nodes come after what they need, so one pass sees them all.
+        for (node, needs) in &self.order {
+            if let Some(failed_need) = needs.iter().find(|need| failed.contains(&need.as_str())) {
+                found.push(Diagnostic::error(format!("cannot plan {node}: dependency failed: {failed_need}")));
+                failed.push(node);
+            }
+        }
+        found.push(Diagnostic::error(format!("cannot plan {}: {why}", wanted.node)));
+        found.push(Diagnostic::error("planning failed"));
+        found
+    }
+
     /// Fills in what is known now; returns what is not.
     fn resolve(&self, wanted: &Wanted) -> Result<(Value, Vec<typed::Blank>), String> {
         let mut value = wanted.value.clone();
@@ -146,8 +173,8 @@ impl Planner<'_> {
             })? {
                 typed::fill(&mut value, &blank, &known)?;
             } else {
-                if matches!(blank.kind, Type::String | Type::Enum(_)) && !lookup::is_own_field(wanted.kind, &blank.path)
-                {
+                // What makes up a child node stays empty until it is known.
+                if matches!(blank.kind, Type::String | Type::Enum(_)) && blank.own.is_none() {
                     typed::fill(&mut value, &blank, &Value::from(blank.text.as_str()))?;
                 }
                 left.push(blank);
@@ -173,7 +200,7 @@ impl Planner<'_> {
                 node: node.clone(),
                 kind,
                 action: Action::Delete,
-                gone: answer.is_none(),
+                gone: answer.is_none() && !answers::is_listed(kind),
                 depends_on: entry.depends_on.clone(),
                 value: Value::Null,
                 blanks: Vec::new(),
@@ -191,21 +218,40 @@ impl Planner<'_> {
 }
 
 fn shown_remote(kind: &'static Kind, id: &str, answer: &Value) -> Value {
-    typed::pruned(&requests::remote(kind, id, answer), &Type::Message(kind.remote))
+    typed::pruned(&answers::remote(kind, id, answer), &Type::Message(kind.remote))
 }
 
 /// Every field that differs: what we changed, and what the workspace has else.
 fn changes(kind: &'static Kind, old: &Value, new: &Value, remote: &Value) -> BTreeMap<String, FieldChange> {
-    let seen = typed::received(remote, kind.state);
+    let seen = answers::configured(kind, remote);
     let mut places = diff::differences(kind, old, new);
     places.extend(diff::differences(kind, new, &seen));
+    let runs = seen.pointer("/lifecycle/started").and_then(Value::as_bool) == Some(true);
     let field = |place: &Place| {
         let (old, new, remote) = (place.get(old), place.get(new), place.get(&seen));
-        let (action, reason) = classify::classify(kind, place, old, new, remote);
+        let (action, reason) = classify::classify(kind, place, [old, new, remote], runs);
         let shown = |value: Option<&Value>| value.map(|value| typed::pruned(value, &place.kind));
         FieldChange { action, reason, old: shown(old), new: shown(new), remote: shown(remote) }
     };
     places.iter().map(|(path, place)| (path.clone(), field(place))).collect()
+}
+
+/// Every field that differs from what was deployed and is gone.
+fn changes_of_gone(kind: &'static Kind, old: &Value, new: &Value) -> BTreeMap<String, FieldChange> {
+    let places = diff::differences(kind, old, new);
+    let field = |place: &Place| {
+        let (old, new) = (place.get(old), place.get(new));
+        let (action, reason) = classify::classify_gone(kind, place, old, new);
+        let shown = |value: Option<&Value>| value.map(|value| typed::pruned(value, &place.kind));
+        FieldChange { action, reason, old: shown(old), new: shown(new), remote: None }
+    };
+    places.iter().map(|(path, place)| (path.clone(), field(place))).collect()
+}
+
+/// The paths of what has to be sent to bring `now` to `wanted`.
+pub fn paths(kind: &'static Kind, wanted: &Value, now: &Value) -> Vec<String> {
+    let real = changes(kind, wanted, wanted, now).into_iter().filter(|(_, change)| change.action != Action::Skip);
+    real.map(|(path, _)| path).collect()
 }
 
 /// Whether the workspace has something else than what was deployed, its own additions aside.

@@ -3,6 +3,7 @@
 //! What a resource says itself wins, except its name. Tags reach jobs, pipelines and
 //! experiments only; names in Unity Catalog take a plain form of the prefix.
 
+use crate::bundle::kinds::{self, Prefix};
 use crate::bundle::lists::resources;
 use crate::bundle::names;
 use crate::bundle::resolve::Bundle;
@@ -24,36 +25,42 @@ pub fn apply(bundle: &mut Bundle<'_>) {
     }
     jobs(bundle, status.as_str().unwrap_or_default());
     pipelines(bundle, status.as_str().unwrap_or_default());
+    schedules(bundle, status.as_str().unwrap_or_default());
+}
+
+/// An alert's schedule can be paused, a monitor's can only be left out.
+fn schedules(bundle: &mut Bundle<'_>, status: &str) {
+    for alert in resources(bundle, "alerts").filter(|_| !status.is_empty()) {
+        let has_schedule = alert.get("schedule").is_some_and(|s| s.as_map().is_some());
+        if has_schedule && alert.text(&["schedule", "pause_status"]).is_none() {
+            alert.set(&["schedule", "pause_status"], status);
+        }
+    }
+    for monitor in resources(bundle, "quality_monitors").filter(|_| status == "PAUSED") {
+        if monitor.text(&["schedule", "pause_status"]) != Some("UNPAUSED") {
+            monitor.remove("schedule");
+        }
+    }
 }
 
 fn prefix_names(bundle: &mut Bundle<'_>, prefix: &str) {
-    for kind in ["jobs", "pipelines"] {
-        for resource in resources(bundle, kind) {
-            rename(resource, |name| format!("{prefix}{name}"), !prefix.is_empty());
-        }
-    }
-    for experiment in resources(bundle, "experiments") {
-        // The folder stays: the prefix belongs to the last part of the name.
-        rename(experiment, |name| experiment_name(name, prefix), true);
-    }
     let plain = plain_prefix(prefix);
     let schemas_keep = bundle.config.find(&["experimental", "skip_name_prefix_for_schema"]).and_then(Tree::as_bool);
-    for kind in ["registered_models", "schemas"] {
-        if kind == "schemas" && schemas_keep == Some(true) {
+    for kind in kinds::ALL {
+        if kind.name == "schemas" && schemas_keep == Some(true) {
             continue;
         }
-        for resource in resources(bundle, kind) {
-            rename(resource, |name| format!("{plain}{name}"), !prefix.is_empty());
+        for resource in resources(bundle, kind.name).filter(|r| r.as_map().is_some()) {
+            let name = resource.get(kind.name_field).and_then(Tree::as_str).unwrap_or_default();
+            let renamed = match kind.prefix {
+                Prefix::LastSegment => experiment_name(name, prefix),
+                Prefix::Verbatim if !prefix.is_empty() => format!("{prefix}{name}"),
+                Prefix::Normalised if !prefix.is_empty() => format!("{plain}{name}"),
+                _ => continue,
+            };
+            resource.set(&[kind.name_field], renamed);
         }
     }
-}
-
-fn rename(resource: &mut Tree, new: impl Fn(&str) -> String, wanted: bool) {
-    if !wanted || resource.as_map().is_none() {
-        return;
-    }
-    let renamed = new(resource.get("name").and_then(Tree::as_str).unwrap_or_default());
-    resource.set(&["name"], renamed);
 }
 
 fn experiment_name(name: &str, prefix: &str) -> String {
@@ -86,35 +93,42 @@ fn tags(bundle: &mut Bundle<'_>) {
     if tags.is_empty() {
         return;
     }
-    for kind in ["jobs", "pipelines"] {
+    for (kind, field) in [("jobs", "tags"), ("pipelines", "tags"), ("clusters", "custom_tags")] {
         for resource in resources(bundle, kind).filter(|r| r.as_map().is_some()) {
             for (key, value) in &tags {
-                if resource.find(&["tags", key]).is_none() {
-                    resource.set(&["tags", key], Node::String(value.as_str().unwrap_or_default().to_owned()));
+                if resource.find(&[field, key]).is_none() {
+                    resource.set(&[field, key], Node::String(value.as_str().unwrap_or_default().to_owned()));
                 }
             }
         }
     }
     let mut sorted: Vec<(&String, &Tree)> = tags.iter().collect();
     sorted.sort_by_key(|(key, _)| *key);
-    for experiment in resources(bundle, "experiments").filter(|r| r.as_map().is_some()) {
-        let has = |experiment: &Tree, key: &str| {
-            let list = experiment.get("tags").and_then(Tree::as_list).unwrap_or_default();
-            list.iter().any(|tag| tag.text(&["key"]) == Some(key))
-        };
-        for (key, value) in &sorted {
-            if !has(experiment, key) {
-                if experiment.get("tags").and_then(Tree::as_list).is_none() {
-                    experiment.set(&["tags"], Tree::list());
-                }
-                let mut tag = Tree::map();
-                tag.set(&["key"], key.as_str());
-                tag.set(&["value"], value.as_str().unwrap_or_default());
-                if let Some(list) = experiment.get_mut("tags").and_then(Tree::as_list_mut) {
-                    list.push(tag);
-                }
+    let lists: [(&str, &[&str]); 3] =
+        [("experiments", &["tags"]), ("models", &["tags"]), ("sql_warehouses", &["tags", "custom_tags"])];
+    for (kind, field) in lists {
+        for resource in resources(bundle, kind).filter(|r| r.as_map().is_some()) {
+            for (key, value) in &sorted {
+                tag(resource, field, key, value.as_str().unwrap_or_default());
             }
         }
+    }
+}
+
+/// Adds to a list of keys and values what it does not have.
+fn tag(resource: &mut Tree, field: &[&str], key: &str, value: &str) {
+    let list = resource.find(field).and_then(Tree::as_list);
+    if list.unwrap_or_default().iter().any(|tag| tag.text(&["key"]) == Some(key)) {
+        return;
+    }
+    if list.is_none() {
+        resource.set(field, Tree::list());
+    }
+    let mut tag = Tree::map();
+    tag.set(&["key"], key);
+    tag.set(&["value"], value);
+    if let Some(list) = resource.find_mut(field).and_then(Tree::as_list_mut) {
+        list.push(tag);
     }
 }
 

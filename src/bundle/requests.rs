@@ -1,10 +1,10 @@
-//! Requests as data: what to ask about a node, what to send, and what the answers mean.
+//! Requests as data: what to ask about a node, and what to send.
 //!
 //! The kinds' tables say how; nothing here knows a kind by name.
 
 use serde_json::{Map, Value};
 
-use crate::bundle::kinds::{Id, Kind, Lift, List, Method, Part, Route};
+use crate::bundle::kinds::{Call, Id, Kind, List, Method, Part, Route, Sent};
 use crate::bundle::typed;
 
 /// A request to the workspace. The path begins with a slash and is escaped where an id or a
@@ -18,15 +18,17 @@ pub struct Request {
 }
 
 /// The question what a node of the state is now. An answer 404 means that it is gone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Read {
     pub node: String,
+    pub kind: &'static Kind,
+    pub id: String,
     pub request: Request,
 }
 
 /// The read of one node by its id.
-pub fn read(node: &str, kind: &Kind, id: &str) -> Read {
-    Read { node: node.to_owned(), request: request(&kind.api.read, id, &Value::Null) }
+pub fn read(node: &str, kind: &'static Kind, id: &str) -> Read {
+    Read { node: node.to_owned(), kind, id: id.to_owned(), request: request(&kind.api.read, id, &Value::Null) }
 }
 
 /// The request for the next page of a read's answer, when it has one: the lists of a very
@@ -96,14 +98,99 @@ pub fn request(route: &Route, id: &str, state: &Value) -> Request {
     }
 }
 
+/// What is different about a node: the paths of the fields, and what there was before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Difference<'a> {
+    pub paths: &'a [String],
+    pub before: Option<&'a Value>,
+}
+
+impl Difference<'_> {
+    fn is_at(&self, path: &str, field: &str) -> bool {
+        path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
+/// The requests that bring a node to `state`, in their order.
+pub fn calls(calls: &[Call], id: &str, state: &Value, change: Difference<'_>) -> Vec<Request> {
+    let mut out = Vec::new();
+    for call in calls {
+        let one = |state: &Value| changing(&call.route, id, state, change.before);
+        match call.when {
+            Sent::Always => out.push(one(state)),
+            Sent::On(field) => {
+                if change.paths.iter().any(|path| change.is_at(path, field)) {
+                    out.push(one(state));
+                }
+            }
+            Sent::Beside(field) => {
+                if change.paths.iter().any(|path| !change.is_at(path, field)) {
+                    out.push(one(state));
+                }
+            }
+            Sent::Started(wanted) => {
+                let started = |value: &Value| value.pointer("/lifecycle/started").and_then(Value::as_bool);
+                if started(state) == Some(wanted) && change.before.and_then(started) != Some(wanted) {
+                    out.push(one(state));
+                }
+            }
+            Sent::StartedIs(wanted) => {
+                if state.pointer("/lifecycle/started").and_then(Value::as_bool) == Some(wanted) {
+                    out.push(one(state));
+                }
+            }
+            Sent::EachChanged(list) => {
+                let before = elements(change.before, list);
+                out.extend(
+                    elements(Some(state), list).iter().filter(|e| !before.contains(e)).map(|e| one(&merged(state, e))),
+                );
+            }
+            Sent::EachGone(list) => {
+                let now = elements(Some(state), list);
+                let gone = |e: &&Value| !now.iter().any(|other| other.get("principal") == e.get("principal"));
+                out.extend(elements(change.before, list).iter().filter(gone).map(|e| one(&merged(state, e))));
+            }
+        }
+    }
+    out
+}
+
+pub(super) fn elements(of: Option<&Value>, list: &str) -> Vec<Value> {
+    of.and_then(|value| value.get(list)).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// A state with the fields of one of its elements.
+fn merged(state: &Value, element: &Value) -> Value {
+    let mut out = state.as_object().cloned().unwrap_or_default();
+    extend(&mut out, Some(element));
+    Value::Object(out)
+}
+
 /// The request that changes a node from `before` to `state`.
-pub fn update(route: &Route, id: &str, state: &Value, before: Option<&Value>) -> Request {
+pub fn changing(route: &Route, id: &str, state: &Value, before: Option<&Value>) -> Request {
     let mut request = request(route, id, state);
-    if route.body.iter().any(|part| matches!(part, Part::GrantChanges)) {
-        let changes = Map::from_iter([("changes".to_owned(), grant_changes(state, before))]);
-        request.body = Some(Value::Object(changes));
+    for part in route.body {
+        match part {
+            Part::GrantChanges => {
+                let changes = Map::from_iter([("changes".to_owned(), grant_changes(state, before))]);
+                request.body = Some(Value::Object(changes));
+            }
+            Part::TagChanges => request.body = Some(tag_changes(state, before)),
+            _ => {}
+        }
     }
     request
+}
+
+/// Every tag is set again; what is not written any more is deleted by its key.
+fn tag_changes(state: &Value, before: Option<&Value>) -> Value {
+    let (wanted, had) = (elements(Some(state), "tags"), elements(before, "tags"));
+    let has = |key: Option<&Value>| wanted.iter().any(|tag| tag.get("key") == key);
+    let gone: Vec<Value> = had.iter().map(|tag| tag.get("key")).filter(|key| !has(*key)).flatten().cloned().collect();
+    let mut out = Map::new();
+    insert(&mut out, "add_tags", (!wanted.is_empty()).then(|| Value::Array(wanted.clone())));
+    insert(&mut out, "delete_tags", (!gone.is_empty()).then_some(Value::Array(gone)));
+    Value::Object(out)
 }
 
 /// A template with its holes filled from the state.
@@ -123,9 +210,21 @@ fn body(parts: &[Part], id: &str, state: &Value) -> Value {
             Part::StateAs(name) => insert(&mut out, name, Some(state.clone())),
             Part::Field(name) => insert(&mut out, name, state.get(*name).cloned()),
             Part::FieldAs(from, to) => insert(&mut out, to, state.get(*from).cloned()),
-            Part::Id(name) => insert(&mut out, name, Some(id.into())),
+            Part::Id(name) => insert(&mut out, name, (!id.is_empty()).then(|| id.into())),
             Part::IdNumber(name) => insert(&mut out, name, id.parse::<i64>().ok().map(Value::from)),
+            Part::Spread(name) => extend(&mut out, state.get(*name)),
+            Part::ZeroWithout(field, other) => {
+                if !out.contains_key(*field) && !out.contains_key(*other) {
+                    out.insert((*field).to_owned(), 0.into());
+                }
+            }
+            Part::StateWithoutAs(name, fields) => {
+                insert(&mut out, name, Some(body(&[Part::StateWithout(fields)], id, state)));
+            }
+            Part::Text(name) => insert(&mut out, name, state.get(*name).map(as_text)),
             Part::Fixed(name, value) => insert(&mut out, name, Some((*value).into())),
+            Part::Nothing => {}
+            Part::TagChanges => extend(&mut out, Some(&tag_changes(state, None))),
             Part::AccessControlList => insert(&mut out, "access_control_list", Some(access_control_list(state))),
             Part::GrantChanges => insert(&mut out, "changes", Some(grant_changes(state, None))),
         }
@@ -133,7 +232,14 @@ fn body(parts: &[Part], id: &str, state: &Value) -> Value {
     Value::Object(out)
 }
 
-fn insert(out: &mut Map<String, Value>, name: &str, value: Option<Value>) {
+fn as_text(value: &Value) -> Value {
+    match value {
+        Value::String(_) | Value::Null => value.clone(),
+        other => crate::bundle::document::compact(other).into(),
+    }
+}
+
+pub(super) fn insert(out: &mut Map<String, Value>, name: &str, value: Option<Value>) {
     if let Some(value) = value.filter(|v| !v.is_null()) {
         out.insert(name.to_owned(), value);
     }
@@ -193,56 +299,19 @@ fn id_text(value: &Value) -> Option<String> {
     }
 }
 
-/// The remote state that an answer to a read means.
-pub fn remote(kind: &Kind, id: &str, answer: &Value) -> Value {
-    let mut out = Map::new();
-    for lift in kind.api.lift {
-        match lift {
-            Lift::All => extend(&mut out, Some(answer)),
-            Lift::Object(name) => extend(&mut out, answer.get(*name)),
-            Lift::Field(name) => insert(&mut out, name, answer.get(*name).cloned()),
-            Lift::FieldAs(from, to) => insert(&mut out, to, answer.get(*from).cloned()),
-            Lift::AccessControlList => {
-                out.insert("object_id".into(), id.into());
-                out.insert("__embed__".into(), permissions(answer));
-            }
-            Lift::PrivilegeAssignments => {
-                let (securable, name) = id.split_once('/').unwrap_or(("", id));
-                out.insert("securable_type".into(), securable.into());
-                out.insert("full_name".into(), name.into());
-                insert(&mut out, "__embed__", answer.get("privilege_assignments").cloned());
-            }
-        }
-    }
-    typed::received(&Value::Object(out), kind.remote)
-}
-
-fn extend(out: &mut Map<String, Value>, from: Option<&Value>) {
+pub(super) fn extend(out: &mut Map<String, Value>, from: Option<&Value>) {
     for (key, value) in from.and_then(Value::as_object).into_iter().flatten() {
         out.insert(key.clone(), value.clone());
     }
 }
 
-const PRINCIPALS: [&str; 3] = ["user_name", "service_principal_name", "group_name"];
-
-/// What the permissions API answers, as a list of levels; inherited ones are not ours.
-fn permissions(answer: &Value) -> Value {
-    let mut out = Vec::new();
-    for entry in answer.get("access_control_list").and_then(Value::as_array).into_iter().flatten() {
-        for permission in entry.get("all_permissions").and_then(Value::as_array).into_iter().flatten() {
-            if permission.get("inherited").and_then(Value::as_bool) == Some(true) {
-                continue;
-            }
-            let mut one = Map::new();
-            insert(&mut one, "level", permission.get("permission_level").cloned());
-            for principal in PRINCIPALS {
-                insert(&mut one, principal, entry.get(principal).cloned());
-            }
-            out.push(Value::Object(one));
-        }
-    }
-    Value::Array(out)
+/// A second read that belongs to a first one, and where its answer lies in that one's.
+pub fn read_also(kind: &Kind, id: &str) -> Option<(&'static str, Request)> {
+    let (name, route) = kind.api.read_also.as_ref()?;
+    Some((name, request(route, id, &Value::Null)))
 }
+
+pub(super) const PRINCIPALS: [&str; 3] = ["user_name", "service_principal_name", "group_name"];
 
 fn access_control_list(state: &Value) -> Value {
     let entries = state.get("__embed__").and_then(Value::as_array).into_iter().flatten();

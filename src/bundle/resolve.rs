@@ -8,11 +8,12 @@
 
 use crate::bundle::facts::{Facts, Git, Options};
 use crate::bundle::load::{self, Loaded};
+use crate::bundle::lookups::{self, Lookup};
 use crate::bundle::source::Source;
 use crate::bundle::sync::SyncFile;
 use crate::bundle::{
-    artifacts, checks, clusters, defaults, early, fields, interpolate, lists, mode, paths, permissions, presets,
-    run_as, schema_names, sync, unsupported, variables, workspace,
+    artifacts, checks, clusters, contents, defaults, early, fields, interpolate, lists, mode, paths, permissions,
+    presets, run_as, schema_names, served_models, sync, unsupported, variables, workspace,
 };
 use crate::domain::{Diagnostic, Failure, Origin, Severity, Tree};
 
@@ -41,6 +42,8 @@ pub struct Bundle<'a> {
     pub facts: &'a Facts,
     pub diagnostics: Vec<Diagnostic>,
     pub unsupported: Vec<Unsupported>,
+    /// What variables look up and the facts do not have.
+    pub lookups: Vec<Lookup>,
     /// The folder files are uploaded from, as seen from the bundle: `.`, `..`, `../..`.
     pub sync_root: String,
     /// The target itself says where it lives, which production wants.
@@ -78,6 +81,8 @@ pub struct Resolved {
     pub validate_checks: Vec<Diagnostic>,
     /// Not empty: the embedded engine must not be used for this target.
     pub unsupported: Vec<Unsupported>,
+    /// Not empty: the workspace has to be asked for these, and the bundle resolved again.
+    pub lookups: Vec<Lookup>,
     /// The folder files are uploaded from, as seen from the bundle.
     pub sync_root: String,
     /// How many folders the work tree lies above the bundle; none without a repository.
@@ -112,31 +117,39 @@ pub const PASSES: &[Pass] = &[
     workspace::folders,
     workspace::doubled_prefix,
     variables::assign,
+    lookups::resolve,
     mode::development,
     interpolate::interpolate,
     typed,
     sync::infer_root,
     lists::merge_named,
+    checks::volumes_hold_artifacts_only,
+    served_models::rename,
     paths::relative_to_bundle,
+    artifacts::relative_to_bundle,
+    contents::read,
     schema_names::refer_to_schemas,
     run_as::apply,
     clusters::replace_compute,
     clusters::settle,
     presets::apply,
     defaults::fill,
+    checks::single_nodes,
+    checks::names,
     schema_names::volume_paths,
     unset,
-    permissions::deployer_is_named,
+    defaults::descriptions,
     permissions::apply,
+    permissions::deployer_is_named,
+    checks::grants,
+    checks::fields,
     paths::expand_pipeline_globs,
     paths::translate,
     artifacts::prepare,
     mode::check,
     permissions::shared_root,
-    checks::grants,
-    checks::fields,
+    checks::apps,
     defaults::annotate,
-    checks::volumes_hold_artifacts_only,
 ];
 
 /// What is looked at before a deployment or its plan, and not before a destroy.
@@ -169,6 +182,7 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         facts,
         diagnostics: loaded.diagnostics,
         unsupported: Vec::new(),
+        lookups: Vec::new(),
         sync_root: ".".to_owned(),
         root_path_given: loaded.root_path_given,
     };
@@ -195,6 +209,7 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         checks,
         validate_checks,
         unsupported: bundle.unsupported,
+        lookups: bundle.lookups,
         sync_root: bundle.sync_root,
         git_depth: facts.git.as_ref().map(Git::depth),
     }

@@ -29,9 +29,24 @@ pub struct Blank {
     pub steps: Vec<Step>,
     pub kind: Type,
     pub text: String,
-    /// The resource that a child node belongs to, when the text is made from its id. Its key
-    /// may be one that no reference can spell.
-    pub own: Option<String>,
+    /// What a child node takes from the resource that it belongs to, when the text is made
+    /// from that.
+    pub own: Option<Own>,
+}
+
+/// A field of the resource that a child node belongs to. The resource's key may be one that
+/// no reference can spell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Own {
+    pub node: String,
+    pub field: String,
+}
+
+impl Own {
+    /// The reference, as plans and states write it.
+    pub fn label(&self) -> String {
+        format!("${{{}.{}}}", self.node, self.field)
+    }
 }
 
 /// Writes `value` into the field of a blank, typed as the field is.
@@ -130,6 +145,8 @@ impl Desired {
                 self.below(Step::Key(field.name.into()), path, |desired, path| desired.value(value, &field.kind, path));
             if let Some(value) = value {
                 out.insert(field.name.to_owned(), value);
+            } else if field.may_be_empty && tree.get(field.name).is_some_and(|value| value.as_str() == Some("")) {
+                out.insert(field.name.to_owned(), "".into());
             } else if field.required {
                 out.insert(field.name.to_owned(), zero(&field.kind));
             }

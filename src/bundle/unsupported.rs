@@ -3,12 +3,10 @@
 //! The list says what is known, not what is unknown: a section, a kind or a setting that
 //! nobody thought of is refused as well. Settings without meaning for a deployment pass.
 
+use crate::bundle::kinds;
 use crate::bundle::reference;
 use crate::bundle::resolve::Bundle;
 use crate::domain::{Node, Path, Tree};
-
-/// Kinds of resource that can be planned and applied.
-pub const KINDS: [&str; 6] = ["jobs", "pipelines", "schemas", "volumes", "registered_models", "experiments"];
 
 /// Sections of a bundle with a meaning here.
 const SECTIONS: [&str; 12] = [
@@ -42,13 +40,8 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
     }
     for (kind, group) in config.get("resources").and_then(Tree::as_map).into_iter().flatten() {
         let empty = group.as_map().is_none_or(indexmap::IndexMap::is_empty);
-        if !KINDS.contains(&kind.as_str()) && !empty {
+        if kinds::by_name(kind).is_none() && !empty {
             refuse(&["resources", kind], group);
-        }
-    }
-    for (name, variable) in config.get("variables").and_then(Tree::as_map).into_iter().flatten() {
-        if let Some(lookup) = variable.get("lookup").filter(|l| !l.is_null()) {
-            refuse(&["variables", name, "lookup"], lookup);
         }
     }
     for (name, artifact) in config.get("artifacts").and_then(Tree::as_map).into_iter().flatten() {

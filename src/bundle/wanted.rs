@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use crate::bundle::facts::User;
 use crate::bundle::fields::Type;
-use crate::bundle::kinds::{self, Child, Kind};
+use crate::bundle::kinds::{self, Child, Entries, Kind};
 use crate::bundle::plan::Dependency;
 use crate::bundle::references::{self, Step};
 use crate::bundle::resolve::Unsupported;
-use crate::bundle::typed::{self, Blank};
+use crate::bundle::typed::{self, Blank, Own};
 use crate::domain::path::Path;
 use crate::domain::{Origin, Tree};
 
@@ -28,6 +29,7 @@ pub struct Wanted {
 /// Every node of a resolved configuration by name, or what only another engine knows.
 pub fn wanted(config: &Tree) -> Result<BTreeMap<String, Wanted>, Vec<Unsupported>> {
     let mut nodes = BTreeMap::new();
+    let deployer = config.text(&["workspace", "current_user", "userName"]).unwrap_or_default();
     let mut unsupported = Vec::new();
     let Some(resources) = config.get("resources").and_then(Tree::as_map) else { return Ok(nodes) };
     for (kind_name, entries) in resources {
@@ -42,8 +44,13 @@ pub fn wanted(config: &Tree) -> Result<BTreeMap<String, Wanted>, Vec<Unsupported
             }
             unsupported.extend(nulls(&["resources", kind_name, key], kind, tree));
             let node = resource(kind, key, tree);
+            let acls = kind.child.filter(|c| c.entries == Entries::Acls).map(|child| {
+                let list = acls(tree.get(child.field), deployer);
+                Tree { key: tree.key.clone(), ..list }
+            });
+            let list = acls.as_ref().or_else(|| tree.get(kind.child?.field));
             if let Some(child) = kind.child
-                && let Some(list) = tree.get(child.field)
+                && let Some(list) = list
                 && list.as_list().is_some_and(|list| !list.is_empty())
             {
                 match child_node(&node.node, child, list) {
@@ -82,8 +89,51 @@ fn refuse(keys: &[&str], tree: &Tree) -> Unsupported {
     Unsupported { path: Path::of(keys).to_string(), origin }
 }
 
+/// The access list of a secret scope: groups, service principals and users, each by name and
+/// once, and whoever deploys as one who manages it.
+fn acls(written: Option<&Tree>, deployer: &str) -> Tree {
+    const PRINCIPALS: [&str; 3] = ["group_name", "service_principal_name", "user_name"];
+    let mut entries: BTreeMap<(usize, String), Tree> = BTreeMap::new();
+    let mut add = |rank: usize, principal: Tree, level: Tree| {
+        let key = (rank, principal.as_str().unwrap_or_default().to_owned());
+        let mut acl = Tree::map();
+        acl.set(&["permission"], level);
+        acl.set(&["principal"], principal);
+        entries.insert(key, acl);
+    };
+    for entry in written.and_then(Tree::as_list).unwrap_or_default() {
+        let level = entry.get("level").cloned().unwrap_or_default();
+        let named = |key: &&str| entry.get(key).filter(|name| name.as_str().is_some_and(|name| !name.is_empty()));
+        if let Some(rank) = PRINCIPALS.iter().position(|key| named(&key).is_some()) {
+            add(rank, named(&PRINCIPALS[rank]).cloned().unwrap_or_default(), level);
+        }
+    }
+    let user = User { user_name: deployer.to_owned(), ..User::default() };
+    add(if user.is_service_principal() { 1 } else { 2 }, deployer.into(), "MANAGE".into());
+    entries.into_values().collect::<Vec<_>>().into()
+}
+
 fn resource(kind: &'static Kind, key: &str, tree: &Tree) -> Wanted {
-    let (value, blanks) = typed::desired(tree, &Type::Message(kind.state));
+    let renamed = (!kind.renamed.is_empty()).then(|| {
+        let mut tree = tree.clone();
+        for (from, to) in kind.renamed {
+            if let Some(value) = tree.remove(from) {
+                tree.set(&[to], value);
+            }
+        }
+        tree
+    });
+    let (mut value, blanks) = typed::desired(renamed.as_ref().unwrap_or(tree), &Type::Message(kind.state));
+    // A lifecycle that says nothing of what is sent is none.
+    if let Value::Object(fields) = &mut value
+        && fields.get("lifecycle").and_then(Value::as_object).is_some_and(Map::is_empty)
+    {
+        fields.shift_remove("lifecycle");
+    }
+    if let (false, Value::Object(fields)) = (kind.added.is_empty(), &mut value) {
+        fields.extend(kind.added.iter().map(|(name, is)| ((*name).to_owned(), (*is).into())));
+        value = typed::ordered(&value, &Type::Message(kind.state));
+    }
     let prevent_destroy = tree.find(&["lifecycle", "prevent_destroy"]).and_then(Tree::as_bool).unwrap_or(false);
     Wanted {
         node: format!("resources.{}.{key}", kind.name),
@@ -99,38 +149,53 @@ fn resource(kind: &'static Kind, key: &str, tree: &Tree) -> Wanted {
 /// The list of permissions or grants as a node of its own. None where a reference stands in
 /// a place that the official command sorts by its text.
 fn child_node(parent: &str, child: &'static Child, list: &Tree) -> Option<Wanted> {
-    let id = format!("${{{parent}.id}}");
     let mut map = Map::new();
     let mut blanks = Vec::new();
+    let mut own_label = None;
     for (field, template) in child.about {
-        if template.contains("{id}") {
+        if let Some((_, after)) = template.split_once('{')
+            && let Some((name, _)) = after.split_once('}')
+        {
+            let own = Own { node: parent.to_owned(), field: name.to_owned() };
             map.insert((*field).to_owned(), "".into());
             blanks.push(Blank {
                 path: (*field).to_owned(),
                 steps: vec![Step::Key((*field).into())],
                 kind: Type::String,
-                text: template.replace("{id}", &id),
-                own: Some(parent.to_owned()),
+                text: template.replace(&format!("{{{name}}}"), &own.label()),
+                own: Some(own.clone()),
             });
+            own_label = Some(own.label());
         } else {
             map.insert((*field).to_owned(), (*template).into());
         }
     }
-    let item = crate::bundle::fields::message(child.kind.state)?.field("__embed__")?;
+    let entries_field = match child.entries {
+        Entries::Written => "__embed__",
+        Entries::Acls => "acls",
+    };
+    let item = crate::bundle::fields::message(child.kind.state)?.field(entries_field)?;
     let (entries, inner) = typed::desired(list, &item.kind);
     if inner.iter().any(|blank| blank.path.contains("privileges[")) {
         return None;
     }
-    map.insert("__embed__".to_owned(), sorted_privileges(entries));
+    map.insert(entries_field.to_owned(), sorted_privileges(entries));
     blanks.extend(inner.into_iter().map(|mut blank| {
-        blank.steps.insert(0, Step::Key("__embed__".into()));
+        blank.steps.insert(0, Step::Key(entries_field.into()));
+        if child.entries == Entries::Acls {
+            blank.path = format!("{entries_field}{}", blank.path);
+        }
         blank
     }));
+    let value = match child.entries {
+        Entries::Written => Value::Object(map),
+        Entries::Acls => typed::ordered(&Value::Object(map), &Type::Message(child.kind.state)),
+    };
     Some(Wanted {
         node: format!("{parent}.{}", child.field),
         kind: child.kind,
-        depends_on: dependencies(&blanks, Some(parent)),
-        value: Value::Object(map),
+        depends_on: dependencies(&blanks, own_label.map(|label| Dependency { node: parent.to_owned(), label })),
+        value,
         blanks,
         origin: list.key.clone().or_else(|| list.origin().cloned()),
         prevent_destroy: false,
@@ -157,7 +222,7 @@ fn sorted_privileges(mut entries: Value) -> Value {
 
 /// What the blanks refer to, sorted, each once. A key that a reference cannot spell (with a
 /// dot or a bracket) still is the parent's: the child's own reference is known to lead there.
-fn dependencies(blanks: &[Blank], parent: Option<&str>) -> Vec<Dependency> {
+fn dependencies(blanks: &[Blank], parent: Option<Dependency>) -> Vec<Dependency> {
     let mut found = BTreeSet::new();
     for blank in blanks.iter().filter(|blank| blank.own.is_none()) {
         for reference in references::scan(&blank.text) {
@@ -165,8 +230,6 @@ fn dependencies(blanks: &[Blank], parent: Option<&str>) -> Vec<Dependency> {
             found.insert(Dependency { node: reference.target().0, label });
         }
     }
-    if let Some(parent) = parent {
-        found.insert(Dependency { node: parent.to_owned(), label: format!("${{{parent}.id}}") });
-    }
+    found.extend(parent);
     found.into_iter().collect()
 }

@@ -16,7 +16,7 @@ impl Embedded {
     pub async fn build_all(&self, targets: &[String], process: &dyn Process, line: Tell<'_>) -> Result<(), Failure> {
         let mut builds = Vec::new();
         for target in targets {
-            for build in artifacts::builds(&self.resolved(target, None)?.config, &self.root) {
+            for build in artifacts::builds(&self.offline(target)?.config, &self.root) {
                 if !builds.contains(&build) {
                     builds.push(build);
                 }

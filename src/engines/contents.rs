@@ -38,7 +38,7 @@ impl Embedded {
         for target in targets {
             let source = Recording::of(self.source.as_ref());
             let options = self.options(Some(target));
-            let facts = Facts { user: None, git: self.git.clone() };
+            let facts = Facts { git: self.git.clone(), ..Facts::default() };
             let loaded = load::load(&source, &options)?;
             let mut resolved = resolve_loaded(loaded, &source, &options, &facts);
             embedded::refuse_errors(&resolved.diagnostics, Reason::InvalidBundle)?;

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::bundle::load::{self, Loaded, TargetInfo};
+use crate::bundle::lookups::Found;
 use crate::bundle::plan::Plan;
 use crate::bundle::planner::{self, NoPlan};
 use crate::bundle::resolve::resolve_loaded;
@@ -22,7 +23,7 @@ use crate::domain::fact::Files as FileFacts;
 use crate::domain::{Diagnostic, Failure, Node, Reason, Tree};
 use crate::ports::engine::{ActAs, Engine, EnginePlan, ResolvedTarget, Unsupported};
 use crate::ports::process::{Process, Tell};
-use crate::ports::{Request, World};
+use crate::ports::{Request, Rest, World};
 use crate::saga::{Graph, Kept, Registry};
 use crate::steps::bundle::applier::Applier;
 use crate::steps::bundle::artifacts;
@@ -33,7 +34,7 @@ use crate::steps::bundle::put_file::{self, Address, Before, DeleteFile, PutFile,
 use crate::steps::bundle::put_late::{self, PutLate};
 use crate::steps::bundle::set_folder_permissions::{self, SetFolderPermissions};
 use crate::steps::bundle::sync_snapshot::{DeploymentFile, LocalFile, Snapshot};
-use crate::steps::bundle::{UploadRoute, WorkspaceFiles, read, state_files, upload};
+use crate::steps::bundle::{UploadRoute, WorkspaceFiles, active_runs, look_up, read, state_files, upload};
 
 /// Which release of the official command our documents are those of.
 pub const CLI_VERSION: &str = "1.14.0";
@@ -79,12 +80,27 @@ impl Embedded {
         load::load(self.source.as_ref(), &self.options(Some(target)))
     }
 
-    pub(super) fn resolved(&self, target: &str, user: Option<User>) -> Result<Resolved, Failure> {
-        let facts = Facts { user, git: self.git.clone() };
+    /// Resolved as far as that goes without a workspace.
+    pub(super) fn offline(&self, target: &str) -> Result<Resolved, Failure> {
+        self.resolved(target, None, Found::new())
+    }
+
+    fn resolved(&self, target: &str, user: Option<User>, lookups: Found) -> Result<Resolved, Failure> {
+        let facts = Facts { user, git: self.git.clone(), lookups };
         let loaded = self.load(target)?;
         let mut resolved = resolve_loaded(loaded, self.source.as_ref(), &self.options(Some(target)), &facts);
         resolved.diagnostics.append(&mut resolved.checks);
         Ok(resolved)
+    }
+
+    /// Resolved with what the workspace knows: the second time with the ids of what is looked up.
+    async fn resolved_in(&self, target: &str, rest: &dyn Rest, user: User) -> Result<Resolved, Failure> {
+        let resolved = self.resolved(target, Some(user.clone()), Found::new())?;
+        if resolved.lookups.is_empty() || !resolved.unsupported.is_empty() {
+            return Ok(resolved);
+        }
+        let found = look_up::all(rest, &resolved.lookups).await?;
+        self.resolved(target, Some(user), found)
     }
 
     fn remember(&self, target: &str, prepared: Prepared) -> Arc<Prepared> {
@@ -96,7 +112,8 @@ impl Embedded {
 
     async fn prepare(&self, target: &str, world: &World, user: User) -> Result<Prepared, Failure> {
         let files = workspace_files(world);
-        let mut resolved = accepted(self.resolved(target, Some(user))?)?;
+        let rest = world.workspace.as_ref();
+        let mut resolved = accepted(self.resolved_in(target, rest, user).await?)?;
         let mut found = Vec::new();
         if let Some(folder) = artifacts::artifact_folder(&resolved.config) {
             let root = self.options.root.as_str();
@@ -107,8 +124,9 @@ impl Embedded {
         }
         let state_path = text(&resolved.config, &["workspace", "state_path"]);
         let state = state_files::pull_state(&files, world.files.as_ref(), &state_path, None).await?.state;
+        refuse_active_runs(rest, &resolved.config, &state).await?;
         let reads = planner::reads(&state).map_err(no_plan)?;
-        let answers = read::all(world.workspace.as_ref(), &state, &reads).await?;
+        let answers = read::all(rest, &state, &reads).await?;
         let plan = planner::plan(&resolved.config, &state, &answers, CLI_VERSION).map_err(no_plan)?;
         prevented(&plan)?;
         let local = self.local_files(&resolved, world).await?;
@@ -166,11 +184,10 @@ impl Engine for Embedded {
     }
 
     async fn resolve(&self, target: &str, world: Option<&World>) -> Result<ResolvedTarget, Failure> {
-        let user = match world {
-            Some(world) => Some(whoami(world).await?),
-            None => None,
+        let resolved = match world {
+            Some(world) => self.resolved_in(target, world.workspace.as_ref(), whoami(world).await?).await?,
+            None => self.offline(target)?,
         };
-        let resolved = self.resolved(target, user)?;
         let unsupported = resolved.unsupported.iter();
         Ok(ResolvedTarget {
             target: target.to_owned(),
@@ -225,7 +242,7 @@ impl Engine for Embedded {
 
     async fn adopt(&self, target: &str, world: &World, made: &[Value]) -> Result<(), Failure> {
         let files = workspace_files(world);
-        let resolved = accepted(self.resolved(target, Some(whoami(world).await?))?)?;
+        let resolved = accepted(self.resolved_in(target, world.workspace.as_ref(), whoami(world).await?).await?)?;
         let state_path = text(&resolved.config, &["workspace", "state_path"]);
         let before = state_files::pull_state(&files, world.files.as_ref(), &state_path, None).await?.state;
         let mut state = before.next(|| uuid::Uuid::new_v4().to_string(), CLI_VERSION);
@@ -414,6 +431,17 @@ fn no_plan(why: NoPlan) -> Failure {
             .unwrap_or_else(|| Failure::new(Reason::Internal, "plan: it was refused without an error")),
         NoPlan::Unsupported(constructs) => unsupported(constructs.iter().map(ToString::to_string).collect()),
     }
+}
+
+/// A bundle may forbid to change what is at work.
+async fn refuse_active_runs(rest: &dyn Rest, config: &Tree, state: &State) -> Result<(), Failure> {
+    let setting = config.find(&["bundle", "deployment", "fail_on_active_runs"]);
+    if setting.and_then(Tree::as_bool) != Some(true) {
+        return Ok(());
+    }
+    let Some(found) = active_runs::first(rest, state).await? else { return Ok(()) };
+    let message = format!("plan: {}, and the bundle says `fail_on_active_runs`", found.summary);
+    Err(Failure::new(Reason::Conflict, message).hint("run the stage again when it has ended, or cancel it"))
 }
 
 fn prevented(plan: &Plan) -> Result<(), Failure> {

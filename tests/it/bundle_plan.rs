@@ -132,7 +132,10 @@ fn a_reference_to_nothing_and_a_cycle_are_told_apart() {
         "cycle detected: resources.jobs.c refers to resources.jobs.a via ${resources.jobs.a.id} resources.jobs.b refers \
          to resources.jobs.c via ${resources.jobs.c.id} which refers to resources.jobs.b via ${resources.jobs.b.id}"
     );
-    assert_eq!(refusal(json!({"apps": {"a": {"name": "a"}}})), "unsupported: resources.apps.a (databricks.yml:1)");
+    assert_eq!(
+        refusal(json!({"genie_spaces": {"g": {"name": "g"}}})),
+        "unsupported: resources.genie_spaces.g (databricks.yml:1)"
+    );
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn facts(case: &Case) -> Facts {
         commit: (git["commit"] != false).then(|| "[COMMIT]".to_owned()),
         origin_url: git["origin"].as_str().map(str::to_owned),
     });
-    Facts { user: Some(User::from_profile(profile)), git }
+    Facts { user: Some(User::from_profile(profile)), git, ..Facts::default() }
 }
 
 fn text_map(value: &Value) -> BTreeMap<String, String> {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 fn person() -> Facts {
     let mut profile = Tree::map();
     profile.set(&["userName"], "jane.doe@example.com");
-    Facts { user: Some(User::from_profile(profile)), git: None }
+    Facts { user: Some(User::from_profile(profile)), git: None, ..Facts::default() }
 }
 
 fn resolved(source: &InMemory) -> Resolved {
@@ -88,9 +88,9 @@ fn offline_a_target_resolves_with_the_user_left_open() {
 
 #[test]
 fn a_kind_that_is_not_known_is_refused_with_its_place() {
-    let text = "bundle: {name: y}\nresources:\n  dashboards:\n    d: {display_name: x}\n";
+    let text = "bundle: {name: y}\nresources:\n  vector_search_endpoints:\n    v: {name: x}\n";
     let refused: Vec<String> = resolved(&root(text)).unsupported.iter().map(ToString::to_string).collect();
-    assert_eq!(refused, ["unsupported: resources.dashboards (databricks.yml:3)"]);
+    assert_eq!(refused, ["unsupported: resources.vector_search_endpoints (databricks.yml:3)"]);
 }
 
 #[test]

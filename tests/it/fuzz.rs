@@ -136,7 +136,7 @@ fn no_broken_yaml_breaks_its_reader() {
 fn no_broken_bundle_breaks_its_resolution_or_its_plan() {
     let mut profile = Tree::map();
     profile.set(&["userName"], "me@example.com");
-    let facts = Facts { user: Some(User::from_profile(profile)), git: None };
+    let facts = Facts { user: Some(User::from_profile(profile)), ..Facts::default() };
     let options = Options { root: "/src/b".to_owned(), validate: true, ..Options::default() };
     break_it(&[BUNDLE], 500, |bytes| {
         let source = InMemory::new()

@@ -25,7 +25,7 @@ const USER: &str = "tester@databricks.com";
 fn resolved(source: &InMemory) -> Resolved {
     let mut profile = Tree::map();
     profile.set(&["userName"], USER);
-    let facts = Facts { user: Some(User::from_profile(profile)), git: None };
+    let facts = Facts { user: Some(User::from_profile(profile)), ..Facts::default() };
     resolve(source, &Options { root: "/src/b".to_owned(), ..Options::default() }, &facts).unwrap()
 }
 

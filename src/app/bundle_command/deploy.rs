@@ -11,10 +11,11 @@ use super::hand::{Done, Hand, Quit, Ready, show, tell};
 use super::meter::Meter;
 use super::session::CLI_VERSION;
 use crate::adapters::host::{LocalProcess, Masker};
+use crate::bundle::kinds;
 use crate::bundle::plan::{Action, Plan, Planned, short};
 use crate::bundle::state::State;
 use crate::bundle::{metadata, sync};
-use crate::domain::{Diagnostic, Failure, Tally, Tree};
+use crate::domain::{Diagnostic, Failure, Severity, Tally, Tree};
 use crate::ports::{Clock, World};
 use crate::saga::{Entry, Event, Execution, Journal, OnFailure, Options, Stop, execute};
 use crate::steps::bundle::applier::Applier;
@@ -34,11 +35,13 @@ pub async fn run(hand: Hand, args: &Deploy) -> Done {
     }
     let mut ready = hand.ready().await?;
     ready.accept_for_deploying()?;
-    ready.refuse_active_runs(args.fail_on_active_runs)?;
+    ready.selected(&args.select)?;
     let state = ready.pull_state().await?;
     ready.check_volume().await?;
     let libraries = ready.build().await?;
+    ready.check_edits(&state, if args.force { None } else { Some(Severity::Error) }).await?;
     ready.check_branch(args.force)?;
+    ready.check_active_runs(&state, args.fail_on_active_runs).await?;
     let files = ready.pull_files().await?;
     let lock = ready.lock(args.force_lock).await?;
     let deployment = Deployment { ready: &ready, args, state, libraries, files };
@@ -68,6 +71,10 @@ impl Deployment<'_> {
         }
         let uploaded = self.upload().await?;
         folder_permissions::apply(&ready.files, ready.config()).await?;
+        if kinds::needs_folder(ready.config()) {
+            let folder = ready.text(&["workspace", "resource_path"]);
+            ready.files.mkdirs(folder).await.map_err(|e| e.into_failure(format!("make {folder}")))?;
+        }
         let planned = self.plan_and_apply().await;
         if self.args.quiet < 2 {
             tell(&format!("Files: {} uploaded, {} deleted", uploaded.uploaded, uploaded.deleted));
@@ -299,27 +306,6 @@ impl Ready {
     pub async fn unlock(&self, lock: Option<Lock>, may_be_gone: bool) -> Done {
         match lock {
             Some(lock) => Ok(lock.release(&self.files, may_be_gone).await?),
-            None => Ok(()),
-        }
-    }
-
-    pub fn refuse_active_runs(&self, asked: bool) -> Done {
-        let written = self.config().find(&["bundle", "deployment", "fail_on_active_runs"]);
-        if asked || written.and_then(Tree::as_bool) == Some(true) {
-            let place =
-                written.and_then(Tree::origin).map_or("command line".to_owned(), |o| format!("{}:{}", o.file, o.line));
-            tell(&format!("unsupported: bundle.deployment.fail_on_active_runs ({place})"));
-            return Err(Quit::Unsupported);
-        }
-        Ok(())
-    }
-
-    pub async fn check_volume(&self) -> Done {
-        match crate::steps::bundle::checks::artifact_volume(&self.files, self.config()).await? {
-            Some(diagnostic) => {
-                show(&[diagnostic]);
-                Err(Quit::Failed)
-            }
             None => Ok(()),
         }
     }

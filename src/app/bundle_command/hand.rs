@@ -16,7 +16,7 @@ use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::{Facts, Git, Options, Resolved, User, json};
 use crate::domain::{Diagnostic, Failure, Reason, Secret, Tree};
 use crate::ports::{Request, Rest};
-use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
+use crate::steps::bundle::{UploadRoute, WorkspaceFiles, look_up};
 
 /// How a command ends besides well: what was to be said is said already.
 #[derive(Debug)]
@@ -112,8 +112,12 @@ impl Hand {
             .map_err(|_| Failure::new(Reason::MalformedReply, "find out who we are: the answer is not JSON"))?;
         let user = User::from_profile(profile);
         let git = self.git()?;
-        let facts = Facts { user: Some(user.clone()), git: git.clone() };
-        let resolved = resolve_loaded(loaded, &self.source, &self.options, &facts);
+        let mut facts = Facts { user: Some(user.clone()), git: git.clone(), ..Facts::default() };
+        let mut resolved = resolve_loaded(loaded.clone(), &self.source, &self.options, &facts);
+        if !resolved.lookups.is_empty() && resolved.unsupported.is_empty() {
+            facts.lookups = look_up::all(rest.as_ref(), &resolved.lookups).await?;
+            resolved = resolve_loaded(loaded, &self.source, &self.options, &facts);
+        }
         // By hand the older route comes first, as in the release whose behaviour we keep.
         let files = WorkspaceFiles::new(Arc::clone(&rest), UploadRoute::ImportFile);
         Ok(Ready { hand: self, rest, token, files, user, workspace_id, git, resolved })

@@ -5,6 +5,7 @@
 //! line, uses something that this engine does not know. Nothing is changed then.
 
 mod args;
+mod before;
 mod deploy;
 mod destroy;
 mod hand;

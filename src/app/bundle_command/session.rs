@@ -1,5 +1,6 @@
 //! What plan, deploy and destroy share: the state, the build, the plan.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::adapters::host::{LocalProcess, Masker};
 use crate::bundle::libraries;
 use crate::bundle::plan::Plan;
 use crate::bundle::planner::{self, NoPlan};
+use crate::bundle::select;
 use crate::bundle::state::State;
 use crate::domain::{Diagnostic, Failure};
 use crate::ports::process::Trust;
@@ -69,32 +71,22 @@ impl Ready {
         Ok(found.into_iter().map(local).collect())
     }
 
-    /// A target may be bound to a branch. A detached HEAD has none, and passes.
-    pub fn check_branch(&self, force: bool) -> Result<(), Quit> {
-        let wanted = self.config().text(&["bundle", "git", "branch"]);
-        let actual = self.config().text(&["bundle", "git", "actual_branch"]);
-        match (wanted, actual) {
-            (Some(wanted), Some(actual)) if wanted != actual && !force => {
-                show(&[Diagnostic::error(format!(
-                    "not on the right Git branch:\n  expected according to configuration: {wanted}\n  actual: {actual}\n\
-                     --force deploys from this branch all the same"
-                ))]);
-                Err(Quit::Failed)
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Reads what is deployed and plans to reach the configuration.
     pub async fn plan(&self, state: &State, select: &[String]) -> Result<Plan, Quit> {
-        self.make_plan(state, |answers| match select {
-            [] => planner::plan(self.config(), state, answers, CLI_VERSION),
-            some => Err(NoPlan::Unsupported(vec![crate::bundle::Unsupported {
-                path: format!("--select {}", some.join(",")),
-                origin: None,
-            }])),
+        let mut plan =
+            self.make_plan(state, |answers| planner::plan(self.config(), state, answers, CLI_VERSION)).await?;
+        if !select.is_empty() {
+            select::keep(&mut plan, &self.selected(select)?);
+        }
+        Ok(plan)
+    }
+
+    /// The nodes that the command line selects; a wrong word is told before anything is done.
+    pub fn selected(&self, words: &[String]) -> Result<BTreeSet<String>, Quit> {
+        select::nodes(self.config(), words).map_err(|wrong| {
+            show(&[wrong]);
+            Quit::Failed
         })
-        .await
     }
 
     pub async fn plan_destroy(&self, state: &State) -> Result<Plan, Quit> {

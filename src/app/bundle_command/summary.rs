@@ -9,7 +9,7 @@ use super::hand::{Done, Hand, Ready};
 use super::validate;
 use crate::bundle::kinds::{self, Kind};
 use crate::bundle::node::NodeKey;
-use crate::bundle::state::State;
+use crate::bundle::state::{Deployed, State};
 use crate::domain::Tree;
 
 pub async fn run(hand: Hand, args: &Summary) -> Done {
@@ -32,10 +32,10 @@ pub async fn run(hand: Hand, args: &Summary) -> Done {
 }
 
 fn add_state(ready: &mut Ready, state: &State) {
-    let mut known: BTreeMap<(String, String), &str> = BTreeMap::new();
+    let mut known: BTreeMap<(String, String), &Deployed> = BTreeMap::new();
     for (node, entry) in &state.resources {
         if let Some(key) = NodeKey::parse(node).filter(|key| key.child.is_none()) {
-            known.insert((key.kind, key.key), &entry.id);
+            known.insert((key.kind, key.key), entry);
         }
     }
     let address = |kind: &Kind, id: &str| page(kind, ready.rest.host(), &ready.workspace_id, id);
@@ -46,9 +46,10 @@ fn add_state(ready: &mut Ready, state: &State) {
     for (kind, group) in config.get_mut("resources").and_then(Tree::as_map_mut).into_iter().flatten() {
         for (key, resource) in group.as_map_mut().into_iter().flatten() {
             match known.remove(&(kind.clone(), key.clone())) {
-                Some(id) => {
-                    resource.set(&["id"], id);
-                    if let Some(url) = kinds::by_name(kind).and_then(|k| address(k, id)) {
+                Some(entry) => {
+                    resource.set(&["id"], entry.id.as_str());
+                    keep(resource, kind, entry);
+                    if let Some(url) = kinds::by_name(kind).and_then(|k| address(k, &entry.id)) {
                         resource.set(&["url"], url);
                     }
                 }
@@ -56,11 +57,24 @@ fn add_state(ready: &mut Ready, state: &State) {
             }
         }
     }
-    for ((kind, key), id) in known {
+    for ((kind, key), entry) in known {
+        let id = entry.id.as_str();
         config.set(&["resources", &kind, &key, "id"], id);
+        if let Some(resource) = config.find_mut(&["resources", &kind, &key]) {
+            keep(resource, &kind, entry);
+        }
         config.set(&["resources", &kind, &key, "modified_status"], "deleted");
         if let Some(url) = kinds::by_name(&kind).and_then(|k| address(k, id)) {
             config.set(&["resources", &kind, &key, "url"], url);
+        }
+    }
+}
+
+/// What the workspace answered to the last deployment.
+fn keep(resource: &mut Tree, kind: &str, entry: &Deployed) {
+    for field in kinds::by_name(kind).map_or(&[][..], |kind| kind.api.kept) {
+        if let Some(text) = entry.state.get(*field).and_then(serde_json::Value::as_str) {
+            resource.set(&[field], text);
         }
     }
 }

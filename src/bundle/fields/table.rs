@@ -63,6 +63,8 @@ pub struct Field {
     pub required: bool,
     /// May stand in a comment that everybody can read.
     pub printable: bool,
+    /// An empty text is a value like any other.
+    pub may_be_empty: bool,
     /// Must never be shown, not even to who may read the rest.
     pub secret: bool,
 }
@@ -153,7 +155,7 @@ fn parse_field(line: &'static str) -> Field {
     let kind = Type::parse(words.next().unwrap_or("a"));
     let flags = words.next().unwrap_or_default();
     let has = |flag| flags.contains(flag);
-    Field { name, kind, required: has('r'), printable: has('p'), secret: has('x') }
+    Field { name, kind, required: has('r'), printable: has('p'), secret: has('x'), may_be_empty: has('e') }
 }
 
 #[cfg(test)]

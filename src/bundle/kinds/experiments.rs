@@ -2,7 +2,9 @@
 //! because MLflow adds its own.
 
 use super::rules::{backend_default, ignore, recreate};
-use super::{Api, Child, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, permissions};
+use super::{
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
+};
 
 pub static KIND: Kind = Kind {
     name: "experiments",
@@ -14,9 +16,10 @@ pub static KIND: Kind = Kind {
         field: "permissions",
         kind: &permissions::KIND,
         about: &[("object_id", "/experiments/{id}")],
-        levels: &["CAN_EDIT", "CAN_MANAGE", "CAN_READ"],
-        owner: Some("CAN_MANAGE"),
+        entries: Entries::Written,
+        levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_READ"), run: None, owner: false },
     }),
+    renamed: &[],
     prefix: Prefix::LastSegment,
     name_field: "name",
     api: Api {
@@ -26,6 +29,10 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
+        after_create: &[],
+        folder: None,
+        kept: &[],
+        wait: None,
         find: Find::ByName {
             route: Route {
                 method: Method::Get,
@@ -42,14 +49,19 @@ pub static KIND: Kind = Kind {
             query: &[("experiment_id", "{id}")],
             body: &[],
         },
+        read_also: None,
         lift: &[Lift::Object("experiment")],
         list: None,
-        update: Some(Route {
-            method: Method::Post,
-            path: "/api/2.0/mlflow/experiments/update",
-            query: &[],
-            body: &[Part::Id("experiment_id"), Part::FieldAs("name", "new_name")],
-        }),
+        update: &[Call {
+            route: Route {
+                method: Method::Post,
+                path: "/api/2.0/mlflow/experiments/update",
+                query: &[],
+                body: &[Part::Id("experiment_id"), Part::FieldAs("name", "new_name")],
+            },
+            when: Sent::Always,
+        }],
+        resize: None,
         rename: None,
         delete: Some(Route {
             method: Method::Post,
@@ -65,7 +77,8 @@ pub static KIND: Kind = Kind {
         recreate("trace_location", "spec:immutable"),
     ],
     keyed: &[],
-    defaults: &[],
+    added: &[],
+    active: None,
     loses: Loses { identity: true, data: "its runs, until MLflow's own restore" },
     destroys: None,
     page: Some("ml/experiments/{id}"),

@@ -3,7 +3,7 @@
 //! Sent as changes: each principal gets its list and loses everything else, and a principal
 //! that is no longer written loses everything. There is no delete.
 
-use super::{Api, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
+use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 pub static KIND: Kind = Kind {
     name: "grants",
@@ -12,6 +12,7 @@ pub static KIND: Kind = Kind {
     state: "bundle.Grants",
     remote: "bundle.Grants",
     child: None,
+    renamed: &[],
     prefix: Prefix::None,
     name_field: "full_name",
     api: Api {
@@ -21,23 +22,33 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::GrantChanges],
         },
+        after_create: &[],
+        folder: None,
+        kept: &[],
+        wait: None,
         find: Find::Again,
         id: Id::State("{securable_type}/{full_name}"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/permissions/{id}", query: &[], body: &[] },
+        read_also: None,
         lift: &[Lift::PrivilegeAssignments],
         list: None,
-        update: Some(Route {
-            method: Method::Patch,
-            path: "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}",
-            query: &[],
-            body: &[Part::GrantChanges],
-        }),
+        update: &[Call {
+            route: Route {
+                method: Method::Patch,
+                path: "/api/2.1/unity-catalog/permissions/{securable_type}/{full_name}",
+                query: &[],
+                body: &[Part::GrantChanges],
+            },
+            when: Sent::Always,
+        }],
+        resize: None,
         rename: None,
         delete: None,
     },
     rules: &[],
     keyed: &[("__embed__", "principal")],
-    defaults: &[],
+    added: &[],
+    active: None,
     loses: Loses { identity: false, data: "" },
     destroys: None,
     page: None,

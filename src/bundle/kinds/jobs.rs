@@ -8,7 +8,10 @@
 //! see one that was added by hand.
 
 use super::rules::{backend_default, backend_default_is, ignore_remote};
-use super::{Api, Child, Default, Find, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, Rule, permissions};
+use super::{
+    Active, Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route, Rule,
+    Seen, Sent, permissions,
+};
 
 pub static KIND: Kind = Kind {
     name: "jobs",
@@ -20,13 +23,18 @@ pub static KIND: Kind = Kind {
         field: "permissions",
         kind: &permissions::KIND,
         about: &[("object_id", "/jobs/{id}")],
-        levels: &["CAN_MANAGE", "CAN_MANAGE_RUN", "CAN_VIEW", "IS_OWNER"],
-        owner: Some("IS_OWNER"),
+        entries: Entries::Written,
+        levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_VIEW"), run: Some("CAN_MANAGE_RUN"), owner: true },
     }),
+    renamed: &[],
     prefix: Prefix::Verbatim,
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.2/jobs/create", query: &[], body: &[Part::State] },
+        after_create: &[],
+        folder: None,
+        kept: &[],
+        wait: None,
         find: Find::ByList {
             list: List {
                 path: "/api/2.2/jobs/list",
@@ -39,6 +47,7 @@ pub static KIND: Kind = Kind {
         },
         id: Id::Reply("job_id"),
         read: Route { method: Method::Get, path: "/api/2.2/jobs/get", query: &[("job_id", "{id}")], body: &[] },
+        read_also: None,
         lift: &[
             Lift::Object("settings"),
             Lift::Field("created_time"),
@@ -47,12 +56,16 @@ pub static KIND: Kind = Kind {
             Lift::Field("run_as_user_name"),
         ],
         list: None,
-        update: Some(Route {
-            method: Method::Post,
-            path: "/api/2.2/jobs/reset",
-            query: &[],
-            body: &[Part::IdNumber("job_id"), Part::StateAs("new_settings")],
-        }),
+        update: &[Call {
+            route: Route {
+                method: Method::Post,
+                path: "/api/2.2/jobs/reset",
+                query: &[],
+                body: &[Part::IdNumber("job_id"), Part::StateAs("new_settings")],
+            },
+            when: Sent::Always,
+        }],
+        resize: None,
         rename: None,
         delete: Some(Route {
             method: Method::Post,
@@ -79,13 +92,16 @@ pub static KIND: Kind = Kind {
         ("tasks.*.webhook_notifications.on_duration_warning_threshold_exceeded", "id"),
         ("tasks.*.webhook_notifications.on_streaming_backlog_exceeded", "id"),
     ],
-    defaults: &[
-        ("deployment", Default::Deployment),
-        ("edit_mode", Default::Text("UI_LOCKED")),
-        ("format", Default::Text("MULTI_TASK")),
-        ("max_concurrent_runs", Default::Int(1)),
-        ("queue", Default::Flag("enabled", true)),
-    ],
+    added: &[],
+    active: Some(Active {
+        route: Route {
+            method: Method::Get,
+            path: "/api/2.2/jobs/runs/list",
+            query: &[("active_only", "true"), ("job_id", "{id}")],
+            body: &[],
+        },
+        seen: Seen::Items("runs"),
+    }),
     loses: Loses { identity: true, data: "run history" },
     destroys: None,
     page: Some("jobs/{id}"),

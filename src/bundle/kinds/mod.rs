@@ -4,19 +4,44 @@
 //! is a file here and a line in `ALL`. A rule that does not fit the tables becomes a new table
 //! entry, not an `if kind == …` elsewhere.
 
+mod alerts;
+mod apps;
+mod clusters;
+mod dashboards;
 mod experiments;
 mod grants;
 mod jobs;
+mod model_serving_endpoints;
+mod models;
 mod permissions;
 mod pipelines;
+mod quality_monitors;
 mod registered_models;
 mod rules;
 mod schemas;
+mod secret_acls;
+mod secret_scopes;
+mod sql_warehouses;
 mod volumes;
 
 /// Every kind, sorted by name.
-pub static ALL: &[&Kind] =
-    &[&experiments::KIND, &jobs::KIND, &pipelines::KIND, &registered_models::KIND, &schemas::KIND, &volumes::KIND];
+pub static ALL: &[&Kind] = &[
+    &alerts::KIND,
+    &apps::KIND,
+    &clusters::KIND,
+    &dashboards::KIND,
+    &experiments::KIND,
+    &jobs::KIND,
+    &model_serving_endpoints::KIND,
+    &models::KIND,
+    &pipelines::KIND,
+    &quality_monitors::KIND,
+    &registered_models::KIND,
+    &schemas::KIND,
+    &secret_scopes::KIND,
+    &sql_warehouses::KIND,
+    &volumes::KIND,
+];
 
 /// The kind that is called `name` under `resources`, if this engine knows it.
 pub fn by_name(name: &str) -> Option<&'static Kind> {
@@ -31,6 +56,15 @@ pub fn of_node(node: &str) -> Option<&'static Kind> {
         None => Some(parent),
         Some(child) => parent.child.filter(|c| c.field == child).map(|c| c.kind),
     }
+}
+
+/// Whether a resolved configuration has something that lies in a folder of the workspace.
+pub fn needs_folder(config: &crate::domain::Tree) -> bool {
+    let has = |kind: &Kind| {
+        let group = config.find(&["resources", kind.name]).and_then(crate::domain::Tree::as_map);
+        group.is_some_and(|group| !group.is_empty())
+    };
+    ALL.iter().any(|kind| kind.api.folder.is_some() && has(kind))
 }
 
 /// A kind of resource, as data.
@@ -48,6 +82,8 @@ pub struct Kind {
     pub remote: &'static str,
     /// `permissions` or `grants` below the resource, planned as a node of its own.
     pub child: Option<&'static Child>,
+    /// Fields that are sent, saved and compared under another name than they are written and answered.
+    pub renamed: &'static [(&'static str, &'static str)],
     /// How the name is prefixed by a mode or preset.
     pub prefix: Prefix,
     pub name_field: &'static str,
@@ -56,14 +92,31 @@ pub struct Kind {
     pub rules: &'static [Rule],
     /// Fields that identify the element of a list: `("tasks", "task_key")`.
     pub keyed: &'static [(&'static str, &'static str)],
-    /// Values that the configuration gets when nobody wrote one.
-    pub defaults: &'static [(&'static str, Default)],
+    /// Values of the state that no configuration has.
+    pub added: &'static [(&'static str, bool)],
+    /// How to see that one of these is at work right now.
+    pub active: Option<Active>,
     /// What cannot be brought back when the resource is deleted or recreated.
     pub loses: Loses,
     /// The warning before a delete or recreate; `None` where nobody is asked.
     pub destroys: Option<Destroys>,
     /// Path of the page in the workspace; `{id}` is the id, `{name}` a field of the configuration.
     pub page: Option<&'static str>,
+}
+
+/// The question whether a resource is at work, and how the answer says so.
+#[derive(Debug)]
+pub struct Active {
+    pub route: Route,
+    pub seen: Seen,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Seen {
+    /// The list is not empty.
+    Items(&'static str),
+    /// The field has a value, and it is none of these.
+    StateBeside(&'static str, &'static [&'static str]),
 }
 
 /// `permissions` or `grants` of a resource.
@@ -74,26 +127,60 @@ pub struct Child {
     /// What the node is made of, beside its list: field of the child's state, and how it is
     /// made from the parent: `("object_id", "/jobs/{id}")`.
     pub about: &'static [(&'static str, &'static str)],
-    /// Permission levels of the object type that the configuration may name; empty for grants.
-    pub levels: &'static [&'static str],
-    /// The level that the deployer gets when no entry is of the owner's level.
-    pub owner: Option<&'static str>,
+    pub entries: Entries,
+    pub levels: Levels,
+}
+
+/// What becomes of the list that the configuration has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entries {
+    /// It is the node, as it is written; an empty one makes no node.
+    Written,
+    /// Level and principal become an access list of a secret scope. Whoever deploys manages
+    /// it, and so the node is there even when nobody wrote a list.
+    Acls,
+}
+
+/// What the bundle's own permission levels are called for a kind.
+#[derive(Clone, Copy, Debug)]
+pub enum Levels {
+    /// The bundle's permissions do not reach it.
+    None,
+    Of {
+        manage: &'static str,
+        view: Option<&'static str>,
+        run: Option<&'static str>,
+        owner: bool,
+    },
 }
 
 /// How a kind is made, read, changed and deleted over REST.
 #[derive(Debug)]
 pub struct Api {
     pub create: Route,
+    /// What is sent once it is there.
+    pub after_create: &'static [Call],
+    /// The field with the workspace folder that it lies in: made too, where there is none.
+    pub folder: Option<&'static str>,
+    /// Fields of the answer to a create or update that are saved with the state.
+    pub kept: &'static [&'static str],
+    /// What the answer of `read` must say before a create or an update counts as done.
+    pub wait: Option<Wait>,
     /// How a create whose reply was lost is looked for.
     pub find: Find,
     /// Where in the answer of `create` (or of a rename) the new id lies, as a dotted path.
     pub id: Id,
     pub read: Route,
+    /// A second read, whose answer lies in the first one's under this name; absent where there
+    /// is none.
+    pub read_also: Option<(&'static str, Route)>,
     /// How the answer of `read` becomes the remote state.
     pub lift: &'static [Lift],
     pub list: Option<List>,
-    /// `None`: nothing of this kind can be changed.
-    pub update: Option<Route>,
+    /// In their order. None: nothing of this kind can be changed.
+    pub update: &'static [Call],
+    /// For `Then::Resize`.
+    pub resize: Option<Route>,
     /// Changes the id: sent when a field with `Then::UpdateId` differs.
     pub rename: Option<Route>,
     pub delete: Option<Route>,
@@ -129,6 +216,41 @@ pub struct Route {
     pub body: &'static [Part],
 }
 
+/// One of the requests that bring a resource to another state.
+#[derive(Debug)]
+pub struct Call {
+    pub route: Route,
+    pub when: Sent,
+}
+
+/// When a request of several is sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Sent {
+    Always,
+    /// Something at or below this field differs.
+    On(&'static str),
+    /// Something beside this field differs.
+    Beside(&'static str),
+    /// The flag `lifecycle.started` has this value now and did not have it before.
+    Started(bool),
+    /// The flag `lifecycle.started` has this value, whatever it was: the calls before undo it.
+    StartedIs(bool),
+    /// Once for each element of the list that differs; its fields fill the holes too.
+    EachChanged(&'static str),
+    /// Once for each element that the list has lost; named by its `principal`.
+    EachGone(&'static str),
+}
+
+/// Work that goes on after the answer, seen in a field of what a read answers.
+#[derive(Debug)]
+pub struct Wait {
+    pub field: &'static str,
+    /// As long as it is one of these.
+    pub during: &'static [&'static str],
+    /// The work ended badly.
+    pub failed: &'static [&'static str],
+}
+
 /// A piece of a request body.
 #[derive(Debug)]
 pub enum Part {
@@ -145,8 +267,20 @@ pub enum Part {
     /// The id as text, or as a number.
     Id(&'static str),
     IdNumber(&'static str),
+    /// The fields of an object, as the fields of the request.
+    Spread(&'static str),
+    /// A zero where neither of two fields has a value.
+    ZeroWithout(&'static str, &'static str),
+    /// The whole state, but for some fields, under a key.
+    StateWithoutAs(&'static str, &'static [&'static str]),
+    /// One field of the state as a text: what is no text is written as JSON.
+    Text(&'static str),
     /// A fixed text.
     Fixed(&'static str, &'static str),
+    /// No field at all: an empty object.
+    Nothing,
+    /// The tags of an endpoint as changes: what to set, and which keys to delete.
+    TagChanges,
     /// The list of a permissions node, as the permissions API wants it.
     AccessControlList,
     /// The list of a grants node as changes: who gets what, and who loses everything.
@@ -186,8 +320,25 @@ pub enum Lift {
     Field(&'static str),
     /// A field of the answer under another name.
     FieldAs(&'static str, &'static str),
+    /// The whole answer under a name.
+    Whole(&'static str),
+    /// A field that is there even when the answer has none: an empty list.
+    EmptyList(&'static str, &'static str),
+    /// The one of a list whose key is the id; where there is none, the thing is gone.
+    Item {
+        list: &'static str,
+        key: &'static str,
+    },
+    /// A dashboard's draft with what the publication says.
+    Dashboard,
+    /// `lifecycle.started`: a field of the answer is one of these.
+    Started(&'static str, &'static [&'static str]),
+    /// A workspace path gets its full form, with `/Workspace` in front.
+    WorkspacePath(&'static str),
     AccessControlList,
     PrivilegeAssignments,
+    /// The access list of a secret scope; the answer does not say which scope.
+    ScopeAcls,
 }
 
 /// A call that answers for many resources at once. Where it is a kind's `api.list` it says of
@@ -222,11 +373,19 @@ pub enum When {
     RemoteIs(&'static str),
     /// The configuration did not change since the last deployment, but the remote did.
     Drift,
+    /// The workspace has no value, whatever the configuration says.
+    NotRemote,
+    /// What there is runs, so that the change can be made without a stop.
+    Running,
+    /// The value is the workspace's own mark of a version: it is compared with the one that
+    /// was answered to the last deployment.
+    Mark,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     Skip,
+    Resize,
     Update,
     /// The resource keeps its content and gets a new id.
     UpdateId,
@@ -243,16 +402,6 @@ pub enum Prefix {
     /// `dev_user_name`: letters, digits and underscores.
     Normalised,
     None,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub enum Default {
-    Text(&'static str),
-    Int(i64),
-    /// An object of one boolean field.
-    Flag(&'static str, bool),
-    /// The resource's `deployment`: `BUNDLE` and the path of `metadata.json`.
-    Deployment,
 }
 
 /// What a person reads before data is deleted.

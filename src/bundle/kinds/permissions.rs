@@ -3,7 +3,7 @@
 //! The list is put whole: entries that are not written go. There is no delete: when the list
 //! or its parent goes, the node is forgotten.
 
-use super::{Api, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
+use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 pub static KIND: Kind = Kind {
     name: "permissions",
@@ -12,6 +12,7 @@ pub static KIND: Kind = Kind {
     state: "bundle.Permissions",
     remote: "bundle.Permissions",
     child: None,
+    renamed: &[],
     prefix: Prefix::None,
     name_field: "object_id",
     api: Api {
@@ -21,23 +22,33 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::AccessControlList],
         },
+        after_create: &[],
+        folder: None,
+        kept: &[],
+        wait: None,
         find: Find::Again,
         id: Id::State("{object_id}"),
         read: Route { method: Method::Get, path: "/api/2.0/permissions{id}", query: &[], body: &[] },
+        read_also: None,
         lift: &[Lift::AccessControlList],
         list: None,
-        update: Some(Route {
-            method: Method::Put,
-            path: "/api/2.0/permissions{object_id}",
-            query: &[],
-            body: &[Part::AccessControlList],
-        }),
+        update: &[Call {
+            route: Route {
+                method: Method::Put,
+                path: "/api/2.0/permissions{object_id}",
+                query: &[],
+                body: &[Part::AccessControlList],
+            },
+            when: Sent::Always,
+        }],
+        resize: None,
         rename: None,
         delete: None,
     },
     rules: &[],
     keyed: &[("__embed__", "group_name"), ("__embed__", "service_principal_name"), ("__embed__", "user_name")],
-    defaults: &[],
+    added: &[],
+    active: None,
     loses: Loses { identity: false, data: "" },
     destroys: None,
     page: None,

@@ -2,7 +2,8 @@
 
 use super::rules::{backend_default, ignore_remote, recreate};
 use super::{
-    Api, Child, Default, Destroys, Find, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, permissions,
+    Active, Api, Call, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix,
+    Route, Seen, Sent, permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -15,9 +16,10 @@ pub static KIND: Kind = Kind {
         field: "permissions",
         kind: &permissions::KIND,
         about: &[("object_id", "/pipelines/{id}")],
-        levels: &["CAN_MANAGE", "CAN_RUN", "CAN_VIEW", "IS_OWNER"],
-        owner: Some("IS_OWNER"),
+        entries: Entries::Written,
+        levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_VIEW"), run: Some("CAN_RUN"), owner: true },
     }),
+    renamed: &[],
     prefix: Prefix::Verbatim,
     name_field: "name",
     api: Api {
@@ -27,6 +29,10 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::StateWithout(&["cascade_on_destroy"])],
         },
+        after_create: &[],
+        folder: None,
+        kept: &[],
+        wait: None,
         find: Find::ByList {
             list: List {
                 path: "/api/2.0/pipelines",
@@ -39,15 +45,20 @@ pub static KIND: Kind = Kind {
         },
         id: Id::Reply("pipeline_id"),
         read: Route { method: Method::Get, path: "/api/2.0/pipelines/{id}", query: &[], body: &[] },
+        read_also: None,
         lift: &[Lift::Object("spec"), Lift::All],
         // The list answers without the specification, so it cannot stand for a read each.
         list: None,
-        update: Some(Route {
-            method: Method::Put,
-            path: "/api/2.0/pipelines/{id}",
-            query: &[],
-            body: &[Part::StateWithout(&["cascade_on_destroy"])],
-        }),
+        update: &[Call {
+            route: Route {
+                method: Method::Put,
+                path: "/api/2.0/pipelines/{id}",
+                query: &[],
+                body: &[Part::StateWithout(&["cascade_on_destroy"])],
+            },
+            when: Sent::Always,
+        }],
+        resize: None,
         rename: None,
         delete: Some(Route {
             method: Method::Delete,
@@ -73,11 +84,11 @@ pub static KIND: Kind = Kind {
         backend_default("clusters.*.node_type_id"),
     ],
     keyed: &[],
-    defaults: &[
-        ("deployment", Default::Deployment),
-        ("edition", Default::Text("ADVANCED")),
-        ("channel", Default::Text("CURRENT")),
-    ],
+    added: &[],
+    active: Some(Active {
+        route: Route { method: Method::Get, path: "/api/2.0/pipelines/{id}", query: &[], body: &[] },
+        seen: Seen::StateBeside("state", &["IDLE", "FAILED", "DELETED"]),
+    }),
     loses: Loses { identity: true, data: "its tables and checkpoints, unless they are kept elsewhere" },
     destroys: Some(Destroys {
         rank: 2,

@@ -4,7 +4,9 @@
 //! deployment.
 
 use super::rules::{backend_default, ignore_remote, recreate};
-use super::{Api, Child, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, grants};
+use super::{
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, grants,
+};
 
 pub static KIND: Kind = Kind {
     name: "registered_models",
@@ -16,25 +18,35 @@ pub static KIND: Kind = Kind {
         field: "grants",
         kind: &grants::KIND,
         about: &[("securable_type", "function"), ("full_name", "{id}")],
-        levels: &[],
-        owner: None,
+        entries: Entries::Written,
+        levels: Levels::None,
     }),
+    renamed: &[],
     prefix: Prefix::Normalised,
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.1/unity-catalog/models", query: &[], body: &[Part::State] },
+        after_create: &[],
+        folder: None,
+        kept: &[],
+        wait: None,
         find: Find::ById("{catalog_name}.{schema_name}.{name}"),
         id: Id::Reply("full_name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/models/{id}", query: &[], body: &[] },
+        read_also: None,
         lift: &[Lift::All],
         list: None,
-        update: Some(Route {
-            method: Method::Patch,
-            path: "/api/2.1/unity-catalog/models/{id}",
-            query: &[],
-            // The owner is taken at creation alone.
-            body: &[Part::StateWithout(&["full_name", "owner"])],
-        }),
+        update: &[Call {
+            route: Route {
+                method: Method::Patch,
+                path: "/api/2.1/unity-catalog/models/{id}",
+                query: &[],
+                // The owner is taken at creation alone.
+                body: &[Part::StateWithout(&["full_name", "owner"])],
+            },
+            when: Sent::Always,
+        }],
+        resize: None,
         rename: None,
         delete: Some(Route {
             method: Method::Delete,
@@ -59,7 +71,8 @@ pub static KIND: Kind = Kind {
         backend_default("storage_location"),
     ],
     keyed: &[],
-    defaults: &[],
+    added: &[],
+    active: None,
     loses: Loses { identity: false, data: "every version and alias of the model" },
     destroys: None,
     page: Some("explore/data/models/{id}"),

@@ -29,3 +29,23 @@ pub(super) const fn recreate(field: &'static str, reason: &'static str) -> Rule 
 pub(super) const fn update_id(field: &'static str, reason: &'static str) -> Rule {
     Rule { field, when: When::Any, then: Then::UpdateId, reason }
 }
+
+/// The workspace decides where nobody wrote anything; a value that somebody wrote counts.
+pub(super) const fn remote_only(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::RemoteOnly, then: Then::Skip, reason }
+}
+
+/// While the workspace has no value, ours does not count.
+pub(super) const fn not_remote(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::NotRemote, then: Then::Skip, reason }
+}
+
+/// What runs takes the change without a stop.
+pub(super) const fn resize_running(field: &'static str) -> Rule {
+    Rule { field, when: When::Running, then: Then::Resize, reason: "custom" }
+}
+
+/// The workspace's own mark of a version.
+pub(super) const fn mark(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::Mark, then: Then::Skip, reason }
+}

@@ -1,7 +1,10 @@
 //! Schemas of Unity Catalog. A schema's id is its full name, so a new name is a new schema.
 
 use super::rules::recreate;
-use super::{Api, Child, Destroys, Find, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, grants};
+use super::{
+    Api, Call, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route, Sent,
+    grants,
+};
 
 pub static KIND: Kind = Kind {
     name: "schemas",
@@ -13,9 +16,10 @@ pub static KIND: Kind = Kind {
         field: "grants",
         kind: &grants::KIND,
         about: &[("securable_type", "schema"), ("full_name", "{id}")],
-        levels: &[],
-        owner: None,
+        entries: Entries::Written,
+        levels: Levels::None,
     }),
+    renamed: &[],
     prefix: Prefix::Normalised,
     name_field: "name",
     api: Api {
@@ -25,9 +29,14 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
+        after_create: &[],
+        folder: None,
+        kept: &[],
+        wait: None,
         find: Find::ById("{catalog_name}.{name}"),
         id: Id::Reply("full_name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/schemas/{id}", query: &[], body: &[] },
+        read_also: None,
         lift: &[Lift::All],
         list: Some(List {
             path: "/api/2.1/unity-catalog/schemas",
@@ -36,12 +45,16 @@ pub static KIND: Kind = Kind {
             id: "full_name",
             page: ("page_token", "next_page_token"),
         }),
-        update: Some(Route {
-            method: Method::Patch,
-            path: "/api/2.1/unity-catalog/schemas/{id}",
-            query: &[],
-            body: &[Part::Field("comment"), Part::Field("custom_max_retention_hours"), Part::Field("properties")],
-        }),
+        update: &[Call {
+            route: Route {
+                method: Method::Patch,
+                path: "/api/2.1/unity-catalog/schemas/{id}",
+                query: &[],
+                body: &[Part::Field("comment"), Part::Field("custom_max_retention_hours"), Part::Field("properties")],
+            },
+            when: Sent::Always,
+        }],
+        resize: None,
         rename: None,
         delete: Some(Route {
             method: Method::Delete,
@@ -52,7 +65,8 @@ pub static KIND: Kind = Kind {
     },
     rules: &[recreate("name", "id_field"), recreate("catalog_name", "id_field"), recreate("storage_root", "immutable")],
     keyed: &[],
-    defaults: &[],
+    added: &[],
+    active: None,
     loses: Loses { identity: false, data: "everything in the schema: tables, volumes, models, grants" },
     destroys: Some(Destroys {
         rank: 1,

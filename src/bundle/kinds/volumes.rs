@@ -1,7 +1,10 @@
 //! Volumes of Unity Catalog. A new name is a rename: the files stay, the id changes.
 
 use super::rules::{backend_default, recreate, update_id};
-use super::{Api, Child, Default, Destroys, Find, Id, Kind, Lift, List, Loses, Method, Part, Prefix, Route, grants};
+use super::{
+    Api, Call, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route, Sent,
+    grants,
+};
 
 pub static KIND: Kind = Kind {
     name: "volumes",
@@ -13,9 +16,10 @@ pub static KIND: Kind = Kind {
         field: "grants",
         kind: &grants::KIND,
         about: &[("securable_type", "volume"), ("full_name", "{id}")],
-        levels: &[],
-        owner: None,
+        entries: Entries::Written,
+        levels: Levels::None,
     }),
+    renamed: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {
@@ -25,9 +29,14 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
+        after_create: &[],
+        folder: None,
+        kept: &[],
+        wait: None,
         find: Find::ById("{catalog_name}.{schema_name}.{name}"),
         id: Id::Reply("full_name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/volumes/{id}", query: &[], body: &[] },
+        read_also: None,
         lift: &[Lift::All],
         list: Some(List {
             path: "/api/2.1/unity-catalog/volumes",
@@ -36,12 +45,16 @@ pub static KIND: Kind = Kind {
             id: "full_name",
             page: ("page_token", "next_page_token"),
         }),
-        update: Some(Route {
-            method: Method::Patch,
-            path: "/api/2.1/unity-catalog/volumes/{id}",
-            query: &[],
-            body: &[Part::Field("comment")],
-        }),
+        update: &[Call {
+            route: Route {
+                method: Method::Patch,
+                path: "/api/2.1/unity-catalog/volumes/{id}",
+                query: &[],
+                body: &[Part::Field("comment")],
+            },
+            when: Sent::Always,
+        }],
+        resize: None,
         rename: Some(Route {
             method: Method::Patch,
             path: "/api/2.1/unity-catalog/volumes/{id}",
@@ -64,7 +77,8 @@ pub static KIND: Kind = Kind {
         recreate("volume_type", "immutable"),
     ],
     keyed: &[],
-    defaults: &[("volume_type", Default::Text("MANAGED"))],
+    added: &[],
+    active: None,
     loses: Loses { identity: false, data: "the files in a managed volume" },
     destroys: Some(Destroys {
         rank: 3,

@@ -227,5 +227,7 @@ fn access() -> Routes {
     let list = || reads(permissions::get).merge(puts(permissions::put)).merge(patches(permissions::patch));
     Router::new()
         .route("/api/2.0/permissions/{type}/{id}", list())
+        // The name that warehouses had first; both are answered.
+        .route("/api/2.0/permissions/sql/{type}/{id}", list())
         .route("/api/2.0/permissions/{type}/{id}/permissionLevels", reads(permissions::levels))
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::book::Book;
 use super::change_resource::{ChangeResource, VERB};
 use super::read;
+use crate::bundle::answers;
 use crate::bundle::fields::Type;
 use crate::bundle::lookup::{self, Known};
 use crate::bundle::plan::{Action, Dependency, Plan, Planned};
@@ -98,7 +99,7 @@ impl Applier {
             return Known::Wrong(format!("{node} is not there"));
         };
         let answers = self.answers.lock().expect("no panic while the answers are held");
-        let remote = answers.get(node).map(|answer| requests::remote(planned.kind, &entry.id, answer));
+        let remote = answers.get(node).map(|answer| answers::remote(planned.kind, &entry.id, answer));
         let unchanged = planned.action == Action::Skip;
         let remote = remote.or_else(|| planned.remote.clone().filter(|_| unchanged));
         lookup::after(planned, &entry.id, &entry.state, remote.as_ref(), steps)

@@ -16,11 +16,14 @@ use super::applier::Applier;
 use super::ask;
 use super::find_resource;
 use super::read;
+use super::send_resource;
+use crate::bundle::answers;
+use crate::bundle::fields::Type;
 use crate::bundle::kinds::{self, Kind};
 use crate::bundle::knowledge::hushed;
 use crate::bundle::plan::{Action, short};
 use crate::bundle::planner;
-use crate::bundle::requests::{self, Read};
+use crate::bundle::requests::{self, Difference, Read};
 use crate::bundle::state::Deployed;
 use crate::bundle::typed;
 use crate::domain::{Failure, Reason};
@@ -70,7 +73,7 @@ impl ChangeResource {
     pub fn rebuild(spec: &Spec) -> Option<Self> {
         let node = spec.subject.clone();
         let word = spec.args["action"].as_str()?;
-        let all = [Action::Update, Action::UpdateId, Action::Create, Action::Recreate, Action::Delete];
+        let all = [Action::Resize, Action::Update, Action::UpdateId, Action::Create, Action::Recreate, Action::Delete];
         let about = About {
             kind: kinds::of_node(&node)?,
             action: all.into_iter().find(|action| action.name() == word)?,
@@ -107,8 +110,7 @@ impl ChangeResource {
     }
 
     fn configured(&self, id: &str, answer: &Value) -> Value {
-        let remote = requests::remote(self.about.kind, id, answer);
-        typed::received(&remote, self.about.kind.state)
+        answers::configured(self.about.kind, &answers::remote(self.about.kind, id, answer))
     }
 
     /// Whether what we made is still what there is, noise of the workspace aside.
@@ -119,13 +121,25 @@ impl ChangeResource {
     async fn create(&self, world: &World, receipt: &Receipt) -> Result<Outcome, StepError> {
         let applier = self.applier()?;
         let (value, depends_on) = applier.value(world, &self.about.node).await?;
-        let request = requests::request(&self.about.kind.api.create, "", &value);
-        let sent = world.workspace.call(ask::ready(&request)).await.and_then(|reply| reply.json());
-        let id = match sent {
-            Ok(answer) => requests::id(self.about.kind, &value, &answer).ok_or_else(|| self.malformed())?,
+        let rest = world.workspace.as_ref();
+        let api = &self.about.kind.api;
+        let mut kept = Map::new();
+        let id = match send_resource::create(rest, self.about.kind, &value).await {
+            Ok(answer) => {
+                send_resource::keep(&mut kept, self.about.kind, &answer);
+                requests::id(self.about.kind, &value, &answer).ok_or_else(|| self.malformed())?
+            }
             Err(error) => self.look_after_error(world, receipt, self.discreet(error, &[&value])).await?,
         };
-        self.write_down(world, &id, value, depends_on).await
+        let value = with(self.about.kind, value, kept);
+        let outcome = self.write_down(world, &id, value.clone(), depends_on).await?;
+        if !api.after_create.is_empty() {
+            self.settle(world, &id).await?;
+        }
+        let after = send_resource::after_create(rest, self.about.kind, &id, &value).await;
+        after.map_err(|error| step_error(self.discreet(error, &[&value]), self.title()))?;
+        self.settle(world, &id).await?;
+        Ok(outcome)
     }
 
     /// The workspace repeats in its errors what it was sent.
@@ -156,41 +170,32 @@ impl ChangeResource {
         let id = self.id()?;
         // Whoever was granted something behind our back loses it too.
         let before = applier.plan.nodes.get(&self.about.node).and_then(|p| p.remote.as_ref());
-        let new_id = match self.send_update(world.workspace.as_ref(), id, &value, before).await {
-            Ok(new_id) => new_id,
+        let before = before.map(|remote| answers::configured(self.about.kind, remote));
+        let planned = applier.plan.nodes.get(&self.about.node);
+        let paths: Vec<String> =
+            planned.into_iter().flat_map(|p| p.real_changes().map(|(path, _)| path.clone())).collect();
+        let change = Difference { paths: &paths, before: before.as_ref() };
+        let how = (self.about.kind, self.about.action);
+        let (new_id, kept) = match send_resource::change(world.workspace.as_ref(), how, id, &value, change).await {
+            Ok(done) => done,
             Err(error) => {
                 let error = self.discreet(error, &[&value]);
                 // A rename that was made answers under its new name only.
                 let renamed = self.about.action == Action::UpdateId && error.may_have_been_applied();
                 if renamed {
-                    self.look_after_error(world, receipt, error).await?
+                    (self.look_after_error(world, receipt, error).await?, Map::new())
                 } else {
                     return Err(step_error(error, self.title()));
                 }
             }
         };
-        self.write_down(world, &new_id, value, depends_on).await
+        let outcome = self.write_down(world, &new_id, with(self.about.kind, value, kept), depends_on).await?;
+        self.settle(world, &new_id).await?;
+        Ok(outcome)
     }
 
-    /// Sends the update, or the rename, and says the id that the node has afterwards.
-    async fn send_update(
-        &self,
-        rest: &dyn Rest,
-        id: &str,
-        value: &Value,
-        before: Option<&Value>,
-    ) -> Result<String, RestError> {
-        let api = &self.about.kind.api;
-        let renames = self.about.action == Action::UpdateId;
-        let route = if renames { api.rename.as_ref().or(api.update.as_ref()) } else { api.update.as_ref() };
-        let Some(route) = route else { return Ok(id.to_owned()) };
-        let request = requests::update(route, id, value, before);
-        let mut request = ask::ready(&request);
-        // Setting what is set already does no more.
-        request.repeatable = !renames;
-        let answer = rest.call(request).await?.json()?;
-        let new_id = renames.then(|| requests::id(self.about.kind, value, &answer)).flatten();
-        Ok(new_id.unwrap_or_else(|| id.to_owned()))
+    async fn settle(&self, world: &World, id: &str) -> Result<(), StepError> {
+        Ok(send_resource::settle(world, self.about.kind, short(&self.about.node), id).await?)
     }
 
     async fn delete(&self, world: &World) -> Result<(), StepError> {
@@ -262,7 +267,10 @@ impl ChangeResource {
         if made.is_object() && !self.is_ours(made, now) {
             return Err(self.drift());
         }
-        let sent = self.send_update(rest, id, before, made.is_object().then_some(made)).await;
+        let paths = planner::paths(self.about.kind, before, now);
+        let change = Difference { paths: &paths, before: Some(if made.is_object() { made } else { now }) };
+        let how = (self.about.kind, self.about.action);
+        let sent = send_resource::change(rest, how, id, before, change).await;
         sent.map_err(|error| {
             step_error(self.discreet(error, &[before, made]), format!("take back: {}", self.title()))
         })?;
@@ -333,7 +341,7 @@ impl Change<World> for ChangeResource {
         match self.about.action {
             Action::Skip => Ok(Outcome(json!({}))),
             Action::Create => self.create(world, receipt).await,
-            Action::Update | Action::UpdateId => self.update(world, receipt).await,
+            Action::Resize | Action::Update | Action::UpdateId => self.update(world, receipt).await,
             Action::Recreate => {
                 self.delete(world).await?;
                 self.applier()?.done(world, &self.about.node, None).await?;
@@ -362,7 +370,7 @@ impl Change<World> for ChangeResource {
                     many => Found::Ambiguous(many.iter().map(|id| format!("{} {id}", self.about.kind.title)).collect()),
                 })
             }
-            Action::Update => {
+            Action::Resize | Action::Update => {
                 let id = self.id()?;
                 let now = self.now(rest, id).await?;
                 let unchanged = now.as_ref().is_some_and(|now| *now == receipt.0["before"]);
@@ -381,7 +389,7 @@ impl Change<World> for ChangeResource {
         let Some(outcome) = outcome else { return Ok(Undone::NothingToDo) };
         match self.about.action {
             Action::Create => self.undo_create(rest, receipt, outcome).await,
-            Action::Update | Action::UpdateId => {
+            Action::Resize | Action::Update | Action::UpdateId => {
                 let id = outcome.0["id"].as_str().map_or_else(|| self.id(), Ok)?;
                 let Some(now) = self.now(rest, id).await? else { return Ok(Undone::NothingToDo) };
                 self.put_back(rest, id, receipt, outcome, &now).await
@@ -402,6 +410,17 @@ impl ChangeResource {
         let (value, depends_on) = applier.value(world, &self.about.node).await?;
         self.write_down(world, id, value, depends_on).await.map(drop)
     }
+}
+
+/// A state with what the workspace answered, in the order in which it is saved.
+fn with(kind: &Kind, mut value: Value, kept: Map<String, Value>) -> Value {
+    if kept.is_empty() {
+        return value;
+    }
+    if let Value::Object(fields) = &mut value {
+        fields.extend(kept);
+    }
+    typed::ordered(&value, &Type::Message(kind.state))
 }
 
 fn step_error(error: RestError, doing: String) -> StepError {

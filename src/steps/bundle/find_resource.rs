@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::ask;
+use crate::bundle::answers;
 use crate::bundle::kinds::{Find, Kind, List};
 use crate::bundle::requests;
 use crate::domain::Failure;
@@ -24,14 +25,20 @@ pub fn clue(kind: &Kind, value: &Value) -> Value {
 }
 
 /// The ids of what matches, except `before`: what a recreate has just deleted.
-pub async fn find(rest: &dyn Rest, kind: &Kind, clue: &Value, before: Option<&str>) -> Result<Vec<String>, Failure> {
+pub async fn find(
+    rest: &dyn Rest,
+    kind: &'static Kind,
+    clue: &Value,
+    before: Option<&str>,
+) -> Result<Vec<String>, Failure> {
     let doing = || format!("look whether {} was created", kind.title);
     let mut found = match &kind.api.find {
         Find::ById(template) => {
             let id = requests::filled(template, clue);
             let read = requests::read("", kind, &id);
             let answer = ask::maybe(rest, &read.request).await.map_err(|e| e.into_failure(doing()))?;
-            answer.map(|_| id).into_iter().collect()
+            let there = answer.filter(|answer| !answers::is_absent(kind, &id, answer));
+            there.map(|_| id).into_iter().collect()
         }
         Find::ByName { route, id } => {
             let request = requests::request(route, "", clue);
@@ -48,7 +55,7 @@ pub async fn find(rest: &dyn Rest, kind: &Kind, clue: &Value, before: Option<&st
 
 async fn by_list(
     rest: &dyn Rest,
-    kind: &Kind,
+    kind: &'static Kind,
     list: &List,
     (in_answer, in_state): (&str, &str),
     clue: &Value,

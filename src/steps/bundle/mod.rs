@@ -1,21 +1,25 @@
 //! The applier: lock, upload, change resources, push the state. Decides nothing about what a
 //! bundle means; that is `bundle`, which is pure.
 
+pub mod active_runs;
 pub mod applier;
 pub mod artifacts;
 pub mod ask;
 pub mod book;
 pub mod change_resource;
 pub mod checks;
+pub mod edited;
 pub mod find_resource;
 pub mod folder_permissions;
 pub mod lock;
+pub mod look_up;
 pub mod manifest;
 pub mod mirror;
 pub mod put_file;
 pub mod put_late;
 pub mod read;
 pub mod run;
+pub mod send_resource;
 pub mod set_folder_permissions;
 pub mod sidecar;
 pub mod state_files;

@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::ask;
+use crate::bundle::answers;
 use crate::bundle::kinds::{self, Kind, List};
 use crate::bundle::planner::{self, Answers};
 use crate::bundle::requests::{self, Read};
@@ -42,6 +43,14 @@ pub async fn one(rest: &dyn Rest, read: &Read) -> Result<Option<Value>, Failure>
 
 async fn whole(rest: &dyn Rest, read: &Read) -> Result<Option<Value>, RestError> {
     let Some(mut answer) = ask::maybe(rest, &read.request).await? else { return Ok(None) };
+    if answers::is_absent(read.kind, &read.id, &answer) {
+        return Ok(None);
+    }
+    if let (Some((name, also)), Value::Object(fields)) = (requests::read_also(read.kind, &read.id), &mut answer)
+        && let Some(more) = ask::maybe(rest, &also).await?
+    {
+        fields.insert(name.to_owned(), more);
+    }
     while let Some(next) = requests::next_page(read, &answer) {
         let Some(page) = ask::maybe(rest, &next).await? else { break };
         requests::add_page(&mut answer, &page);
@@ -77,7 +86,7 @@ async fn listed(rest: &dyn Rest, state: &State, reads: &[Read]) -> Result<Answer
         let known = group.nodes.iter().filter_map(|(node, id)| {
             let deployed = &state.resources.get(*node)?.state;
             let item = found.remove(*id)?;
-            let changed = planner::differs(group.kind, deployed, &requests::remote(group.kind, id, &item));
+            let changed = planner::differs(group.kind, deployed, &answers::remote(group.kind, id, &item));
             (!changed).then(|| ((*node).to_owned(), Some(item)))
         });
         Ok::<_, Failure>(known.collect::<Vec<_>>())

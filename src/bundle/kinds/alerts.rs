@@ -1,0 +1,70 @@
+//! SQL alerts: `/api/2.0/alerts`. A delete by the API only trashes; a bundle purges.
+
+use super::rules::ignore;
+use super::{
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
+};
+
+pub static KIND: Kind = Kind {
+    name: "alerts",
+    title: "alert",
+    message: "bundle.Alert",
+    state: "sql.AlertV2",
+    remote: "sql.AlertV2",
+    child: Some(&Child {
+        field: "permissions",
+        kind: &permissions::KIND,
+        about: &[("object_id", "/alertsv2/{id}")],
+        entries: Entries::Written,
+        levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_READ"), run: Some("CAN_RUN"), owner: false },
+    }),
+    renamed: &[],
+    prefix: Prefix::Verbatim,
+    name_field: "display_name",
+    api: Api {
+        create: Route { method: Method::Post, path: "/api/2.0/alerts", query: &[], body: &[Part::State] },
+        after_create: &[],
+        folder: Some("parent_path"),
+        kept: &[],
+        wait: None,
+        find: Find::Again,
+        id: Id::Reply("id"),
+        read: Route { method: Method::Get, path: "/api/2.0/alerts/{id}", query: &[], body: &[] },
+        read_also: None,
+        lift: &[Lift::All, Lift::WorkspacePath("parent_path")],
+        list: None,
+        update: &[Call {
+            route: Route {
+                method: Method::Patch,
+                path: "/api/2.0/alerts/{id}",
+                query: &[("update_mask", "*")],
+                body: &[Part::State],
+            },
+            when: Sent::Always,
+        }],
+        resize: None,
+        rename: None,
+        delete: Some(Route {
+            method: Method::Delete,
+            path: "/api/2.0/alerts/{id}",
+            query: &[("purge", "true")],
+            body: &[],
+        }),
+    },
+    rules: &[
+        ignore("create_time", "spec:output_only"),
+        ignore("effective_run_as", "spec:output_only"),
+        ignore("id", "spec:output_only"),
+        ignore("lifecycle_state", "spec:output_only"),
+        ignore("owner_user_name", "spec:output_only"),
+        ignore("update_time", "spec:output_only"),
+        ignore("evaluation.last_evaluated_at", "spec:output_only"),
+        ignore("evaluation.state", "spec:output_only"),
+    ],
+    keyed: &[],
+    added: &[],
+    active: None,
+    loses: Loses { identity: true, data: "its evaluation history" },
+    destroys: None,
+    page: Some("sql/alerts-v2/{id}"),
+};

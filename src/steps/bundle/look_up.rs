@@ -1,0 +1,79 @@
+//! Finds things of the workspace by name, for the variables that are looked up.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::ask;
+use crate::bundle::kinds::Method;
+use crate::bundle::lookups::{Found, Kind, Lookup};
+use crate::bundle::requests::Request;
+use crate::domain::{Failure, Reason};
+use crate::ports::Rest;
+
+/// Asks for each kind once, however many names are wanted.
+pub async fn all(rest: &dyn Rest, wanted: &[Lookup]) -> Result<Found, Failure> {
+    let mut listed: BTreeMap<&str, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    let mut found = Found::new();
+    for lookup in wanted {
+        let kind = lookup.kind;
+        if !listed.contains_key(kind.field) {
+            listed.insert(kind.field, list(rest, kind).await?);
+        }
+        let ids = listed[kind.field].get(&lookup.name).map_or(&[][..], Vec::as_slice);
+        let one = match ids {
+            [id] => Ok(id.clone()),
+            [] => Err(format!("{} named '{}' does not exist", kind.title, lookup.name)),
+            many => Err(format!("there are {} instances of {} named '{}'", many.len(), kind.title, lookup.name)),
+        };
+        found.insert(lookup.clone(), one);
+    }
+    Ok(found)
+}
+
+/// The ids of everything of a kind, by name.
+async fn list(rest: &dyn Rest, kind: &'static Kind) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+    let doing = || format!("look up a {}", kind.field.replace('_', " "));
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut query: Vec<(String, String)> =
+        kind.query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let (plain, mut last) = (query.clone(), Value::Null);
+    loop {
+        let request = Request { method: Method::Get, path: kind.path.to_owned(), query: query.clone(), body: None };
+        let answer = ask::maybe(rest, &request).await.map_err(|e| e.into_failure(doing()))?.unwrap_or(Value::Null);
+        let items = answer.get(kind.items).and_then(Value::as_array).cloned().unwrap_or_default();
+        for item in &items {
+            if let (Some(name), Some(id)) = (text(item, kind.name), text(item, kind.id)) {
+                found.entry(name).or_default().push(id);
+            }
+        }
+        let Some((parameter, next)) = next_page(&answer, items.len()) else { return Ok(found) };
+        if next == last {
+            let message = format!("{}: a page names itself as the next", doing());
+            return Err(Failure::new(Reason::MalformedReply, message));
+        }
+        query = plain.clone();
+        query.push((parameter.to_owned(), text(&next, "").unwrap_or_default()));
+        last = next;
+    }
+}
+
+/// The parameter of the next page: a token, or a place in a SCIM list.
+fn next_page(answer: &Value, items: usize) -> Option<(&'static str, Value)> {
+    if let Some(token) = answer.get("next_page_token").filter(|token| token.as_str().is_some_and(|t| !t.is_empty())) {
+        return Some(("page_token", token.clone()));
+    }
+    let number = |field: &str| answer.get(field).and_then(Value::as_u64);
+    let (total, start) = (number("totalResults")?, number("startIndex").unwrap_or(1));
+    let next = start + items as u64;
+    (items > 0 && next <= total).then(|| ("startIndex", next.into()))
+}
+
+fn text(value: &Value, path: &str) -> Option<String> {
+    let keys = path.split('.').filter(|key| !key.is_empty());
+    match keys.fold(Some(value), |value, key| value?.get(key))? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! The requests that make a resource and change it, and the wait until the workspace is done.
+//!
+//! A kind's table says which requests these are; some resources need several.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{ask, read};
+use crate::bundle::answers;
+use crate::bundle::kinds::{Kind, Sent};
+use crate::bundle::plan::Action;
+use crate::bundle::requests::{self, Difference};
+use crate::domain::{Failure, Reason};
+use crate::ports::{Request, Rest, RestError, World};
+
+/// How long to wait between two looks at work of the workspace.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Makes it. A node that is a list is made by a request for each of its elements; most are made by one.
+pub async fn create(rest: &dyn Rest, kind: &'static Kind, value: &Value) -> Result<Value, RestError> {
+    let api = &kind.api;
+    if let [first, ..] = api.update
+        && matches!(first.when, Sent::EachChanged(_))
+    {
+        let before = made_with_the_parent(rest, kind, value).await?;
+        for request in requests::calls(api.update, "", value, Difference { paths: &[], before: before.as_ref() }) {
+            rest.call(ask::ready(&request)).await?;
+        }
+        return Ok(Value::Null);
+    }
+    let request = ask::ready(&requests::request(&api.create, "", value));
+    let folder = api.folder.and_then(|field| value.get(field)).and_then(Value::as_str);
+    match (rest.call(request.clone()).await, folder) {
+        (Err(error), Some(folder)) if error.is_not_found() => {
+            rest.call(Request::post("/api/2.0/workspace/mkdirs", json!({"path": folder}))).await?;
+            rest.call(request).await?.json()
+        }
+        (sent, _) => sent?.json(),
+    }
+}
+
+/// Whoever makes a parent may have got an entry of the list with it.
+async fn made_with_the_parent(rest: &dyn Rest, kind: &'static Kind, value: &Value) -> Result<Option<Value>, RestError> {
+    let Some(id) = requests::id(kind, value, &Value::Null) else { return Ok(None) };
+    let answer = ask::maybe(rest, &requests::read("", kind, &id).request).await?;
+    Ok(answer.map(|answer| answers::configured(kind, &answers::remote(kind, &id, &answer))))
+}
+
+/// Sends what comes after a create.
+pub async fn after_create(rest: &dyn Rest, kind: &'static Kind, id: &str, value: &Value) -> Result<(), RestError> {
+    for request in requests::calls(kind.api.after_create, id, value, Difference::default()) {
+        rest.call(ask::ready(&request)).await?;
+    }
+    Ok(())
+}
+
+/// Sends an update, a resize or a rename: the id that the node has afterwards, and what of
+/// the answers is saved.
+pub async fn change(
+    rest: &dyn Rest,
+    (kind, action): (&'static Kind, Action),
+    id: &str,
+    value: &Value,
+    change: Difference<'_>,
+) -> Result<(String, Map<String, Value>), RestError> {
+    let api = &kind.api;
+    let renames = action == Action::UpdateId;
+    let one = match action {
+        Action::UpdateId => api.rename.as_ref(),
+        Action::Resize => api.resize.as_ref(),
+        _ => None,
+    };
+    let sent = match one {
+        Some(route) => vec![requests::changing(route, id, value, change.before)],
+        None => requests::calls(api.update, id, value, change),
+    };
+    // A list that belongs to something is named by it.
+    let mut new_id = requests::id(kind, value, &Value::Null).filter(|_| renames);
+    let mut kept = Map::new();
+    for request in sent {
+        let mut request = ask::ready(&request);
+        // Setting what is set already does no more.
+        request.repeatable = !renames;
+        let answer = rest.call(request).await?.json()?;
+        keep(&mut kept, kind, &answer);
+        if renames {
+            new_id = new_id.or_else(|| requests::id(kind, value, &answer));
+        }
+    }
+    Ok((new_id.unwrap_or_else(|| id.to_owned()), kept))
+}
+
+/// The fields of an answer that are saved with the state.
+pub fn keep(kept: &mut Map<String, Value>, kind: &Kind, answer: &Value) {
+    for field in kind.api.kept {
+        if let Some(value) = answer.get(*field) {
+            kept.insert((*field).to_owned(), value.clone());
+        }
+    }
+}
+
+/// Waits until the workspace has done what it was told to.
+pub async fn settle(world: &World, kind: &'static Kind, node: &str, id: &str) -> Result<(), Failure> {
+    let Some(wait) = &kind.api.wait else { return Ok(()) };
+    let mut pause = FIRST_LOOK;
+    loop {
+        let read = requests::read(node, kind, id);
+        let Some(answer) = read::one(world.workspace.as_ref(), &read).await? else { return Ok(()) };
+        let field = wait.field.split('.').try_fold(&answer, |value, key| value.get(key));
+        let now = field.and_then(Value::as_str).unwrap_or_default();
+        if wait.failed.contains(&now) {
+            let message = format!("wait for {node}: the workspace says `{}: {now}`", wait.field);
+            return Err(Failure::new(Reason::WorkspaceError, message)
+                .hint("its page in the workspace says more; the next deployment tries again"));
+        }
+        if !wait.during.contains(&now) {
+            return Ok(());
+        }
+        world.clock.sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
