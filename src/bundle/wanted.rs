@@ -104,7 +104,7 @@ fn acls(written: Option<&Tree>, deployer: &str) -> Tree {
     for entry in written.and_then(Tree::as_list).unwrap_or_default() {
         let level = entry.get("level").cloned().unwrap_or_default();
         let named = |key: &&str| entry.get(key).filter(|name| name.as_str().is_some_and(|name| !name.is_empty()));
-        if let Some(rank) = PRINCIPALS.iter().position(|key| named(&key).is_some()) {
+        if let Some(rank) = PRINCIPALS.iter().position(|key| named(key).is_some()) {
             add(rank, named(&PRINCIPALS[rank]).cloned().unwrap_or_default(), level);
         }
     }

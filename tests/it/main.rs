@@ -22,6 +22,7 @@ mod github_refusals;
 mod hostile;
 mod hygiene;
 mod inputs;
+mod kinds_by_hand;
 mod laws;
 mod layers;
 mod ledgers;

@@ -432,11 +432,9 @@ async fn the_example_leaves_none_of_its_free_texts_anywhere() {
 
     let mut bare = Vec::new();
     for request in world.workspace().requests().iter().filter(|r| r.is_write()) {
-        let kind = request.path.rsplit('/').find_map(|part| mlops_deploy::bundle::kinds::by_name(part));
-        let kind = kind.or_else(|| {
-            let name = request.path.contains("/unity-catalog/models").then_some("registered_models");
-            mlops_deploy::bundle::kinds::by_name(name?)
-        });
+        // A model of Unity Catalog has the path of the workspace's own models.
+        let path = request.path.replace("/unity-catalog/models", "/unity-catalog/registered_models");
+        let kind = path.rsplit('/').find_map(|part| mlops_deploy::bundle::kinds::by_name(part));
         if let Some(kind) = kind.filter(|_| request.body.is_object()) {
             free_texts(kind.name, "", &request.body, &mut bare);
         }

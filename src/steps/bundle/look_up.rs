@@ -70,8 +70,8 @@ fn next_page(answer: &Value, items: usize) -> Option<(&'static str, Value)> {
 }
 
 fn text(value: &Value, path: &str) -> Option<String> {
-    let keys = path.split('.').filter(|key| !key.is_empty());
-    match keys.fold(Some(value), |value, key| value?.get(key))? {
+    let mut keys = path.split('.').filter(|key| !key.is_empty());
+    match keys.try_fold(value, |value, key| value.get(key))? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,

@@ -1,0 +1,188 @@
+//! Kinds of resources whose requests are more than one each: made, changed and taken away by
+//! hand, against the stand-in over real HTTP.
+
+use std::fs;
+use std::process::{Output, Stdio};
+
+use mlops_deploy::rehearsal::workspace::{self, Config, Running};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const TOKEN: &str = "dapi-kinds";
+
+struct Hand {
+    workspace: Running,
+    folder: TempDir,
+}
+
+impl Hand {
+    async fn with(bundle: &str) -> Self {
+        let hand = Self {
+            workspace: workspace::serve(Config::per_token()).await.unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        hand.write("databricks.yml", bundle);
+        hand
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    async fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-deploy"));
+        command.arg("bundle").args(args).current_dir(self.folder.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
+        command.env("DATABRICKS_HOST", self.workspace.url()).env("DATABRICKS_TOKEN", TOKEN);
+        command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap()
+    }
+
+    /// Runs a command that must end well; what it printed, and what it said.
+    async fn done(&self, args: &[&str]) -> (String, String) {
+        let output = self.run(args).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{args:?}: {said}");
+        (String::from_utf8(output.stdout).unwrap(), said)
+    }
+
+    async fn call(&self, method: reqwest::Method, path: &str, body: Value) -> Value {
+        let url = format!("{}{path}", self.workspace.url());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = http.request(method.clone(), url).bearer_auth(TOKEN);
+        let request = if method == reqwest::Method::GET { request } else { request.json(&body) };
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.call(reqwest::Method::GET, path, Value::Null).await
+    }
+
+    /// Deploys, and finds that a plan afterwards has nothing to do.
+    async fn settles(&self) -> String {
+        let (_, said) = self.done(&["deploy", "--auto-approve"]).await;
+        let (plan, _) = self.done(&["plan"]).await;
+        assert!(plan.starts_with("Plan: 0 to add, 0 to change, 0 to delete"), "{plan}");
+        said
+    }
+}
+
+const ENDPOINT: &str = "
+bundle: {name: kinds}
+resources:
+  model_serving_endpoints:
+    ep:
+      name: churn
+      tags: [{key: team, value: ml}]
+      config: {served_entities: [{name: one, entity_name: main.ml.churn, entity_version: '1', workload_size: Small, scale_to_zero_enabled: true}]}
+      permissions: [{level: CAN_QUERY, group_name: apps}]
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_is_sent_the_parts_that_differ() {
+    let hand = Hand::with(ENDPOINT).await;
+    hand.settles().await;
+    hand.write("databricks.yml", &ENDPOINT.replace("value: ml", "value: data").replace("'1'", "'2'"));
+    assert!(hand.settles().await.contains("Updated model_serving_endpoints.ep\n"));
+    let endpoint = hand.get("/api/2.0/serving-endpoints/churn").await;
+    assert_eq!(endpoint["tags"], json!([{"key": "team", "value": "data"}]));
+    assert_eq!(endpoint["config"]["served_entities"][0]["entity_version"], "2");
+    // Permissions stay with the endpoint that was: the plan that comes next gives them anew.
+    let bare = ENDPOINT.split("      permissions").next().unwrap();
+    hand.write("databricks.yml", bare);
+    hand.settles().await;
+    hand.write("databricks.yml", &bare.replace("name: churn\n", "name: churn\n      description: other\n"));
+    assert!(hand.settles().await.contains("Recreated model_serving_endpoints.ep\n"));
+    hand.done(&["destroy", "--auto-approve"]).await;
+    assert_eq!(hand.get("/api/2.0/serving-endpoints").await, json!({}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_cluster_is_resized_and_a_stopped_one_edited() {
+    let bundle = |workers: u8, more: &str| {
+        format!(
+            "bundle: {{name: kinds}}\nresources:\n  clusters:\n    c: {{cluster_name: c, spark_version: x, \
+             node_type_id: n, num_workers: {workers}{more}}}\n"
+        )
+    };
+    let hand = Hand::with(&bundle(1, "")).await;
+    hand.settles().await;
+    hand.write("databricks.yml", &bundle(3, ""));
+    assert!(hand.settles().await.contains("Resized clusters.c\n"));
+    hand.write("databricks.yml", &bundle(3, ", lifecycle: {started: false}"));
+    hand.settles().await;
+    hand.write("databricks.yml", &bundle(2, ", lifecycle: {started: false}"));
+    assert!(hand.settles().await.contains("Updated clusters.c\n"));
+    let cluster = &hand.get("/api/2.1/clusters/list").await["clusters"][0];
+    assert_eq!((&cluster["state"], &cluster["num_workers"]), (&json!("TERMINATED"), &json!(2)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_deploys_keeps_a_secret_scope_and_who_is_no_longer_named_loses_it() {
+    let bundle = |permissions: &str| {
+        format!(
+            "bundle: {{name: kinds}}\nresources: {{secret_scopes: {{s: {{name: s, permissions: [{permissions}]}}}}}}\n"
+        )
+    };
+    let hand = Hand::with(&bundle("{level: READ, group_name: readers}")).await;
+    hand.settles().await;
+    let acls = hand.get("/api/2.0/secrets/acls/list?scope=s").await["items"].as_array().unwrap().len();
+    assert_eq!(acls, 2);
+    hand.write("databricks.yml", &bundle(""));
+    hand.settles().await;
+    let left = hand.get("/api/2.0/secrets/acls/list?scope=s").await;
+    assert_eq!(left["items"].as_array().unwrap().len(), 1);
+    assert_eq!(left["items"][0]["permission"], "MANAGE");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dashboard_edited_in_the_workspace_is_not_overwritten_unasked() {
+    let hand = Hand::with(
+        "bundle: {name: kinds}\nresources: {dashboards: {d: {display_name: D, warehouse_id: w, file_path: d.lvdash.json}}}\n",
+    )
+    .await;
+    hand.write("d.lvdash.json", "{\"pages\": []}");
+    hand.settles().await;
+    let all = hand.get("/api/2.0/lakeview/dashboards").await;
+    let path = format!("/api/2.0/lakeview/dashboards/{}", all["dashboards"][0]["dashboard_id"].as_str().unwrap());
+    hand.call(reqwest::Method::PATCH, &path, json!({"serialized_dashboard": "{\"pages\": [{}]}"})).await;
+    let (_, warned) = hand.done(&["plan"]).await;
+    assert!(warned.contains("Warning: dashboard \"d\" has been modified remotely\n"), "{warned}");
+    let refused = hand.run(&["deploy"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(hand.get(&path).await["serialized_dashboard"], "{\"pages\":[{}]}\n");
+    hand.done(&["deploy", "--force"]).await;
+    assert_eq!(hand.get(&path).await["serialized_dashboard"], "{\"pages\":[]}\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_variable_finds_its_value_in_the_workspace() {
+    let hand = Hand::with(
+        "bundle: {name: kinds}\nvariables: {w: {lookup: {warehouse: bi}}}\nresources: {jobs: {j: {name: 'uses ${var.w}'}}}\n",
+    )
+    .await;
+    let missing = hand.run(&["validate"]).await;
+    let said = String::from_utf8_lossy(&missing.stderr).into_owned();
+    assert!(said.contains("failed to resolve warehouse: bi, err: EndpointInfo named 'bi' does not exist"), "{said}");
+    let made = json!({"name": "bi", "cluster_size": "Small"});
+    let id = hand.call(reqwest::Method::POST, "/api/2.0/sql/warehouses", made.clone()).await["id"].clone();
+    hand.settles().await;
+    let name = hand.get("/api/2.2/jobs/list").await["jobs"][0]["settings"]["name"].clone();
+    assert_eq!(name, format!("uses {}", id.as_str().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_selected_job_brings_what_it_needs_and_leaves_the_rest() {
+    let hand = Hand::with(
+        "bundle: {name: kinds}\nresources:\n  jobs:\n    a: {name: a}\n    b: {name: 'after ${resources.jobs.a.id}'}\n    c: {name: c}\n",
+    )
+    .await;
+    let (_, said) = hand.done(&["deploy", "--select", "b"]).await;
+    assert!(said.ends_with("Resources: 2 created, 0 changed, 0 deleted, 0 unchanged, 1 not selected\n"), "{said}");
+    let refused = hand.run(&["plan", "--select", "nothing"]).await;
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no such resource: nothing"));
+    assert_eq!(
+        hand.done(&["plan"]).await.0,
+        "create jobs.c\n\nPlan: 1 to add, 0 to change, 0 to delete, 2 unchanged\n"
+    );
+}
