@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::embedded::Embedded;
 use crate::domain::Failure;
 use crate::ports::process::{Process, Tell, Trust};
-use crate::steps::bundle::artifacts::{self, Shell};
+use crate::steps::bundle::artifacts::{self, Broken, Shell};
 
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
@@ -24,7 +24,7 @@ impl Embedded {
         }
         let shell = Shell { process, env: vec![self.epoch()], trust: Trust::Project, timeout: BUILD_TIMEOUT };
         for build in builds {
-            shell.build(&build, line).await?;
+            shell.build(&build, line).await.map_err(Broken::in_a_stage)?;
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ impl Embedded {
             if let Some(folder) = artifacts::artifact_folder(&resolved.config) {
                 let root = options.root.as_str();
                 let (found, said) = libraries::expand(&mut resolved.config, &source, root, &folder)?;
-                embedded::refuse_errors(&said, Reason::ArtifactMissing)?;
+                embedded::refuse_missing(&said)?;
                 paths.extend(found.into_iter().map(|library| library.local));
             }
             paths.extend(source.seen());

@@ -20,10 +20,10 @@ use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::state::{Deployed, State};
 use crate::bundle::{Facts, Git, Options, Resolved, Source, User, json, libraries, metadata};
 use crate::domain::fact::Files as FileFacts;
-use crate::domain::{Diagnostic, Failure, Node, Reason, Tree};
+use crate::domain::{Diagnostic, Failure, Reason, Tree};
 use crate::ports::engine::{ActAs, Engine, EnginePlan, ResolvedTarget, Unsupported};
 use crate::ports::process::{Process, Tell};
-use crate::ports::{Request, Rest, World};
+use crate::ports::{Rest, World};
 use crate::saga::{Graph, Kept, Registry};
 use crate::steps::bundle::applier::Applier;
 use crate::steps::bundle::artifacts;
@@ -34,6 +34,7 @@ use crate::steps::bundle::put_file::{self, Address, Before, DeleteFile, PutFile,
 use crate::steps::bundle::put_late::{self, PutLate};
 use crate::steps::bundle::set_folder_permissions::{self, SetFolderPermissions};
 use crate::steps::bundle::sync_snapshot::{DeploymentFile, LocalFile, Snapshot};
+use crate::steps::bundle::whoami::{called, display_name, whoami};
 use crate::steps::bundle::{UploadRoute, WorkspaceFiles, active_runs, look_up, read, state_files, upload};
 
 /// Which release of the official command our documents are those of.
@@ -103,6 +104,26 @@ impl Embedded {
         self.resolved(target, Some(user), found)
     }
 
+    async fn in_the_name_of(&self, target: &str, world: &World, principal: &ActAs) -> Result<User, Failure> {
+        if let Some(shown) = &principal.display_name {
+            return Ok(called(principal, shown));
+        }
+        let told = display_name(world, principal).await;
+        let names = |shown| self.names(target, principal, shown);
+        match told {
+            Ok(shown) => Ok(called(principal, &shown)),
+            Err(unknown) if names("one")? != names("another")? => Err(unknown),
+            Err(_) => Ok(called(principal, &principal.application_id)),
+        }
+    }
+
+    /// The configuration as the principal resolves it if it is called `shown`, without what it says of itself.
+    fn names(&self, target: &str, principal: &ActAs, shown: &str) -> Result<Value, Failure> {
+        let mut config = document(&self.resolved(target, Some(called(principal, shown)), Found::new())?.config)?;
+        config["workspace"]["current_user"] = Value::Null;
+        Ok(config)
+    }
+
     fn remember(&self, target: &str, prepared: Prepared) -> Arc<Prepared> {
         let prepared = Arc::new(prepared);
         let mut planned = self.planned.lock().expect("no panic while the plans are held");
@@ -118,7 +139,7 @@ impl Embedded {
         if let Some(folder) = artifacts::artifact_folder(&resolved.config) {
             let root = self.options.root.as_str();
             let (some, said) = libraries::expand(&mut resolved.config, self.source.as_ref(), root, &folder)?;
-            refuse_errors(&said, Reason::ArtifactMissing)?;
+            refuse_missing(&said)?;
             resolved.diagnostics.extend(said);
             found = some;
         }
@@ -203,7 +224,7 @@ impl Engine for Embedded {
 
     async fn plan(&self, target: &str, world: &World, act_as: Option<&ActAs>) -> Result<EnginePlan, Failure> {
         let user = match act_as {
-            Some(principal) => in_the_name_of(principal),
+            Some(principal) => self.in_the_name_of(target, world, principal).await?,
             None => whoami(world).await?,
         };
         let deployer = user.user_name.clone();
@@ -379,25 +400,6 @@ async fn content(world: &World, path: &Path) -> Result<Vec<u8>, Failure> {
     read.ok_or_else(|| Failure::new(Reason::ArtifactMissing, format!("{}: there is no such file", doing())))
 }
 
-async fn whoami(world: &World) -> Result<User, Failure> {
-    let doing = "find out who we are";
-    let reply = world.workspace.call(Request::get("/api/2.0/preview/scim/v2/Me")).await;
-    let reply = reply.map_err(|e| e.into_failure(doing))?;
-    let profile = json::read(&"".into(), &reply.body)
-        .map_err(|_| Failure::new(Reason::MalformedReply, format!("{doing}: the answer is not JSON")))?;
-    Ok(User::from_profile(profile))
-}
-
-/// The deploy principal as the workspace would describe it.
-fn in_the_name_of(principal: &ActAs) -> User {
-    let mut profile = Tree::map();
-    let shown = principal.display_name.clone().unwrap_or_else(|| principal.application_id.clone());
-    for (key, value) in [("userName", principal.application_id.clone()), ("displayName", shown)] {
-        profile.set(&[key], Tree { node: Node::String(value), ..Tree::null() });
-    }
-    User::from_profile(profile)
-}
-
 pub(super) fn document(config: &Tree) -> Result<Value, Failure> {
     let wrong = |why: String| Failure::new(Reason::Internal, format!("write the resolved configuration: {why}"));
     let written = json::write(config, 0).map_err(wrong)?;
@@ -415,6 +417,12 @@ fn accepted(resolved: Resolved) -> Result<Resolved, Failure> {
 fn unsupported(constructs: Vec<String>) -> Failure {
     let message = format!("read the bundle with our own engine:\n  {}", constructs.join("\n  "));
     Failure::new(Reason::Unsupported, message).hint("use `engine: cli` in an image that has the official command")
+}
+
+/// A library that a task names and nobody built.
+pub(super) fn refuse_missing(found: &[Diagnostic]) -> Result<(), Failure> {
+    let hint = "`artifacts` of the bundle builds what a task names; correct the path, or build it before";
+    refuse_errors(found, Reason::ArtifactMissing).map_err(|failure| failure.hint(hint))
 }
 
 pub(super) fn refuse_errors(found: &[Diagnostic], reason: Reason) -> Result<(), Failure> {

@@ -6,10 +6,11 @@ pub mod as_packed;
 pub mod as_promised;
 pub mod deployed_before;
 pub mod host_allowed;
+pub mod job_passed;
 pub mod not_older;
 pub mod not_older_release;
 pub mod plan_principal;
-pub mod smoke_passed;
+pub mod trained_from;
 pub mod trusted_event;
 
 use crate::domain::Failure;

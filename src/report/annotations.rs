@@ -61,7 +61,7 @@ pub fn annotations(found: &[Diagnostic], prefix: &str) -> Vec<Annotation> {
 }
 
 fn annotation(found: &Diagnostic, prefix: &str) -> Annotation {
-    let place = found.origins.first();
+    let place = found.annotation();
     let mut message = found.summary.clone();
     if let Some(detail) = found.detail.as_deref().filter(|d| !d.is_empty()) {
         message.push_str(&format!("\n\n{detail}"));

@@ -17,8 +17,10 @@ pub fn text(failure: &Failure) -> String {
     for line in more {
         text.push_str(&format!("  {line}\n"));
     }
-    for found in failure.diagnostics.iter().take(DIAGNOSTICS) {
-        text.push_str(&format!("  {}\n", one_line(found)));
+    // A finding without a place that is the message itself is not said twice.
+    let found = failure.diagnostics.iter().map(one_line).filter(|line| !head.ends_with(line.as_str()));
+    for line in found.take(DIAGNOSTICS) {
+        text.push_str(&format!("  {line}\n"));
     }
     if failure.diagnostics.len() > DIAGNOSTICS {
         text.push_str(&format!("  and {} more\n", failure.diagnostics.len() - DIAGNOSTICS));
@@ -43,6 +45,10 @@ pub fn chain(failure: &Failure) -> (String, Vec<String>) {
     let mut cause = std::error::Error::source(failure);
     while let Some(error) = cause {
         let text = error.to_string();
+        // A change and the step in it may be called alike.
+        if texts.last().is_some_and(|last| text.starts_with(&format!("{last}: "))) {
+            texts.pop();
+        }
         // Some libraries write their cause into their own sentence: it is not said twice.
         if !text.is_empty() && !texts.iter().any(|t| t.contains(&text)) {
             texts.push(text);
@@ -61,7 +67,7 @@ pub fn chain(failure: &Failure) -> (String, Vec<String>) {
 
 /// A finding on one line, its place first.
 pub fn one_line(found: &Diagnostic) -> String {
-    let place = found.origins.first().map_or(String::new(), |o| format!("{o}: "));
+    let place = found.annotation().map_or(String::new(), |o| format!("{o}: "));
     let word = match found.severity {
         crate::domain::Severity::Error => "",
         crate::domain::Severity::Warning => "warning: ",

@@ -295,7 +295,7 @@ async fn begin_and_act<W: Sync + ?Sized>(
             Found::Done(outcome) => return Ok(outcome),
             Found::NotDone if tried < TRIES => tried += 1,
             Found::NotDone => return Err(Ended::Step(lost)),
-            Found::Ambiguous(names) => return Err(Ended::Step(ambiguous(&change.title(), &names))),
+            Found::Ambiguous(names) => return Err(Ended::Step(ambiguous(&names))),
         }
     }
 }

@@ -77,7 +77,7 @@ async fn undo_one<W: Sync + ?Sized>(
         match change.find(world, &step.receipt).await? {
             Found::Done(found) => outcome = Some(found),
             Found::NotDone => return Ok(Undone::NothingToDo),
-            Found::Ambiguous(names) => return Err(ambiguous(&change.title(), &names)),
+            Found::Ambiguous(names) => return Err(ambiguous(&names)),
         }
     }
     const TRIES: usize = 3;
@@ -90,8 +90,8 @@ async fn undo_one<W: Sync + ?Sized>(
     }
 }
 
-pub(super) fn ambiguous(title: &str, names: &[String]) -> StepError {
-    Failure::new(Reason::Ambiguous, format!("{title}: more than one thing matches: {}", names.join(", ")))
+pub(super) fn ambiguous(names: &[String]) -> StepError {
+    Failure::new(Reason::Ambiguous, format!("find what was made: more than one thing matches: {}", names.join(", ")))
         .hint("delete the one that is not yours, then run again")
         .into()
 }

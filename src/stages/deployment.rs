@@ -15,8 +15,8 @@ use super::look::{self, Deploys, Look};
 use super::phase::{Context, Decision, Phase};
 use super::promises;
 use crate::bundle::knowledge::hushed;
-use crate::domain::{Failure, Reason};
-use crate::policy::smoke_passed::{self, RunEnd};
+use crate::domain::{Failure, Purpose, Reason};
+use crate::policy::job_passed::{self, RunEnd};
 use crate::policy::{Verdict, as_promised};
 use crate::ports::engine::Engine;
 use crate::saga::{Begun, Graph, Unfinished};
@@ -165,7 +165,11 @@ impl Phase for Verify {
                 key: smoke.job.clone(),
                 job_id: job_id(&plan.document, &smoke.job)?,
                 parameters: smoke.parameters.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-                token: run_job::token(&[&asked.run_key, &asked.target, &smoke.job, &i.to_string()]),
+                purpose: Purpose::Smoke,
+                model: None,
+                identity: [asked.run_key.as_str(), &asked.target, &smoke.job, &i.to_string()]
+                    .map(str::to_owned)
+                    .to_vec(),
                 timeout: smoke.timeout.0,
                 stop: at.options.stop.clone(),
                 hushed: hushed("jobs", &[job, &given]),
@@ -195,7 +199,8 @@ impl Phase for Judge {
 
     async fn decide(&self, _: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
         let runs = begun.iter().filter(|b| b.spec.verb == run_job::VERB).filter_map(|b| b.outcome.as_ref());
-        let verdicts: Vec<Verdict> = runs.map(|outcome| smoke_passed::verdict(&run_end(&outcome.0))).collect();
+        let verdicts: Vec<Verdict> =
+            runs.map(|outcome| job_passed::verdict(Purpose::Smoke, &run_end(&outcome.0))).collect();
         Ok(Decision { verdicts, ..Decision::default() })
     }
 }

@@ -13,7 +13,7 @@ use crate::bundle::select;
 use crate::bundle::state::State;
 use crate::domain::{Diagnostic, Failure};
 use crate::ports::process::Trust;
-use crate::steps::bundle::artifacts::{self, LocalLibrary, Shell};
+use crate::steps::bundle::artifacts::{self, Broken, LocalLibrary, Shell};
 use crate::steps::bundle::read;
 use crate::steps::bundle::state_files::{self, LocalFolder};
 
@@ -54,7 +54,7 @@ impl Ready {
             timeout: Duration::from_secs(3600),
         };
         for build in artifacts::builds(self.config(), &self.hand.root) {
-            shell.build(&build, &tell).await?;
+            shell.build(&build, &tell).await.map_err(Broken::by_hand)?;
         }
         let Some(folder) = artifacts::artifact_folder(self.config()) else { return Ok(Vec::new()) };
         let root = self.hand.options.root.clone();

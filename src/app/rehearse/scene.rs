@@ -137,8 +137,8 @@ impl Scene {
             let dump = workspace.control().settled();
             for store in dump.as_object().into_iter().flatten().map(|(_, store)| store) {
                 for (kind, table) in store["tables"].as_object().into_iter().flatten() {
-                    for name in table.as_object().into_iter().flatten().map(|(name, _)| name) {
-                        lines.push(format!("{environment}: {kind} {name}"));
+                    for (id, entry) in table.as_object().into_iter().flatten() {
+                        lines.push(format!("{environment}: {kind} {}", shown_name(id, entry)));
                     }
                 }
             }
@@ -173,6 +173,13 @@ impl Scene {
         fs::write(git.join("HEAD"), format!("ref: refs/heads/{branch}\n"))?;
         fs::write(git.join("refs/heads").join(branch), format!("{commit}\n"))
     }
+}
+
+/// What a person calls an entry; things of the catalog have their whole name for an id.
+fn shown_name<'e>(id: &'e str, entry: &'e serde_json::Value) -> &'e str {
+    let named =
+        ["/full_name", "/settings/name", "/spec/name", "/name"].iter().find_map(|at| entry.pointer(at)?.as_str());
+    named.unwrap_or(id)
 }
 
 fn shown_deployment(deployment: &serde_json::Value) -> String {

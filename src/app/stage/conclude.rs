@@ -38,14 +38,16 @@ pub async fn conclude(run: &Run<'_>, ended: Ended) -> ExitCode {
     exit_code(run.desk, ended.performed.failure.as_ref())
 }
 
-/// Inputs that cannot be read: there is no run to tell of.
+/// There is no run to tell of: its inputs cannot be read, or its journal not be begun.
 pub fn before_the_first_entry(desk: &Desk, failure: &Failure) -> ExitCode {
     let words = failure::text(failure);
     desk.console.annotate(Level::Error, Some("mlops-deploy"), None, words.trim_end());
     if desk.console.is_actions() {
         desk.console.line(&words);
     }
-    let pairs = [("outcome", RunOutcome::Refused.name()), ("failure-reason", failure.reason.name())];
+    let refused = matches!(failure.reason.class(), Class::Input | Class::Refused | Class::Unsupported);
+    let outcome = if refused { RunOutcome::Refused } else { RunOutcome::Failed };
+    let pairs = [("outcome", outcome.name()), ("failure-reason", failure.reason.name())];
     if let Err(error) = desk.runner.outputs(&pairs) {
         warn(desk, &format!("the outputs were not written: {error}"));
     }

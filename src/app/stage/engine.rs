@@ -48,6 +48,11 @@ impl Engines {
 pub async fn load(run: &Run<'_>, config: &Config, asked: &str) -> Result<Engines, Failure> {
     let embedded = embedded(run)?;
     let (targets, said) = embedded.targets(asked)?;
+    let names: Vec<String> = targets.iter().map(|target| format!("`{}`", target.name)).collect();
+    if !names.is_empty() && targets.iter().all(|target| target.name != asked) {
+        let message = format!("find target `{asked}`: the bundle has no such target");
+        return Err(Failure::new(Reason::UnknownTarget, message).hint(format!("the bundle has {}", names.join(", "))));
+    }
     run.ask(prepare::hosts(config, named_hosts(config, &targets)?)).await?;
     let mut resolved = Vec::new();
     for target in &targets {
@@ -238,12 +243,7 @@ fn refuse_errors(found: &[Diagnostic]) -> Result<(), Failure> {
 }
 
 fn smoke_jobs_exist(config: &Config, asked: &str, resolved: &[ResolvedTarget]) -> Result<(), Failure> {
-    let Some(target) = resolved.iter().find(|r| r.target == asked) else {
-        let names: Vec<String> = resolved.iter().map(|r| format!("`{}`", r.target)).collect();
-        let failure =
-            Failure::new(Reason::UnknownTarget, format!("find target `{asked}`: the bundle has no such target"));
-        return Err(failure.hint(format!("the bundle has {}", names.join(", "))));
-    };
+    let Some(target) = resolved.iter().find(|r| r.target == asked) else { return Ok(()) };
     for (i, smoke) in config.smoke.iter().enumerate() {
         if target.config["resources"]["jobs"].get(&smoke.job).is_none() {
             let message = format!("find the smoke job `{}`: target `{asked}` has no such job", smoke.job);

@@ -90,7 +90,10 @@ impl Ended {
 /// Runs a stage that was asked for by name, or by the input `stage`.
 pub async fn run(stage: Option<Stage>, raw: Raw) -> Result<ExitCode, Failure> {
     let desk = Desk::lay()?;
-    let occasion = occasion(&desk).await?;
+    let occasion = match occasion(&desk).await {
+        Ok(occasion) => occasion,
+        Err(failure) => return Ok(conclude::before_the_first_entry(&desk, &failure)),
+    };
     let mut raw = raw.over(desk.raw.clone());
     if let Some(stage) = stage {
         raw.stage = Some(stage.name().to_owned());
@@ -99,7 +102,10 @@ pub async fn run(stage: Option<Stage>, raw: Raw) -> Result<ExitCode, Failure> {
         Ok(inputs) => inputs,
         Err(failure) => return Ok(conclude::before_the_first_entry(&desk, &failure)),
     };
-    let run = open(&desk, inputs, occasion).await?;
+    let run = match open(&desk, inputs, occasion).await {
+        Ok(run) => run,
+        Err(failure) => return Ok(conclude::before_the_first_entry(&desk, &failure)),
+    };
     let ended = run.work().await.unwrap_or_else(|failure| Ended::early(Some(failure)));
     Ok(conclude::conclude(&run, ended).await)
 }

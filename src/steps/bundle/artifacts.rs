@@ -62,10 +62,55 @@ pub struct Shell<'a> {
 const WHO_HAS_TOOLS: &str = "the action's default image has `sh`, Python and `uv`, the image `slim` none of them; \
     use the default image, or build in a step before and leave `build` out";
 
+/// A build that did not do what it should.
+pub enum Broken {
+    /// The shell could not be run.
+    Shell(Failure),
+    Ended {
+        name: String,
+        command: String,
+        folder: PathBuf,
+        status: String,
+        said: String,
+        /// A program that the command needs is not there.
+        tool_missing: bool,
+    },
+}
+
+impl Broken {
+    /// In the words of the official command.
+    pub fn by_hand(self) -> Failure {
+        self.failure(|name, status, said| format!("build failed {name}, error: {status}, output: {said}"))
+    }
+
+    /// For a report: what a person acts on stands at the end of what a build says.
+    pub fn in_a_stage(self) -> Failure {
+        const SHOWN: usize = 20;
+        self.failure(|name, status, said| {
+            let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+            let last = lines[lines.len().saturating_sub(SHOWN)..].iter().map(|line| format!("\n  {line}"));
+            format!("build artifact `{name}`: {status}{}", last.collect::<String>())
+        })
+    }
+
+    fn failure(self, words: impl Fn(&str, &str, &str) -> String) -> Failure {
+        match self {
+            Broken::Shell(failure) => failure,
+            Broken::Ended { name, status, said, tool_missing: true, .. } => {
+                Failure::new(Reason::ToolMissing, words(&name, &status, &said)).hint(WHO_HAS_TOOLS)
+            }
+            Broken::Ended { name, command, folder, status, said, .. } => {
+                let hint = format!("run `{command}` in {}", folder.display());
+                Failure::new(Reason::BuildFailed, words(&name, &status, &said)).hint(hint)
+            }
+        }
+    }
+}
+
 impl Shell<'_> {
-    pub async fn build(&self, build: &Build, tell: Tell<'_>) -> Result<(), Failure> {
+    pub async fn build(&self, build: &Build, tell: Tell<'_>) -> Result<(), Broken> {
         tell(&format!("Building {}...", build.name));
-        let finished = self.run(&build.command, &build.folder).await?;
+        let finished = self.run(&build.command, &build.folder).await.map_err(Broken::Shell)?;
         if finished.succeeded() {
             return Ok(());
         }
@@ -75,14 +120,15 @@ impl Shell<'_> {
             (None, None) => "no exit status".to_owned(),
         };
         let said = [finished.stdout, finished.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        let message = format!("build failed {}, error: {status}, output: {said}", build.name);
-        // How a shell says that it knows no such program.
-        if finished.code == Some(127) {
-            return Err(Failure::new(Reason::ToolMissing, message).hint(WHO_HAS_TOOLS));
-        }
-        let hint = format!("run `{}` in {}", build.command, build.folder.display());
-        Err(Failure::new(Reason::BuildFailed, message).hint(hint))
+        Err(Broken::Ended {
+            name: build.name.clone(),
+            command: build.command.clone(),
+            folder: build.folder.clone(),
+            status,
+            said: String::from_utf8_lossy(&said).into_owned(),
+            // How a shell says that it knows no such program.
+            tool_missing: finished.code == Some(127),
+        })
     }
 
     /// By `bash` where there is one, else by `sh`; the first failing command ends it.

@@ -100,10 +100,13 @@ pub async fn acquire_as(files: &WorkspaceFiles, state_path: &str, holder: Holder
     match read(files, &path).await? {
         Some(found) if found.id == holder.id => Ok(Lock { path, holder }),
         Some(found) => Err(LockError::Held(found)),
-        None => Err(LockError::Failed(Failure::new(
-            Reason::LockLost,
-            format!("take the deployment lock: {path} was gone as soon as it was written"),
-        ))),
+        None => Err(LockError::Failed(
+            Failure::new(
+                Reason::LockLost,
+                format!("take the deployment lock: {path} was gone as soon as it was written"),
+            )
+            .hint("another deployment, or a person, deleted it; see to it that only one deploys, and run again"),
+        )),
     }
 }
 

@@ -26,6 +26,7 @@ pub mod state_files;
 pub mod sync_snapshot;
 pub mod take_lock;
 pub mod upload;
+pub mod whoami;
 pub mod workspace_files;
 
 pub use lock::{Holder, Lock, LockError};

@@ -48,6 +48,8 @@ pub struct Version {
     pub model_id: String,
     pub comment: String,
     pub created_by: String,
+    /// Milliseconds since 1970, by the workspace's clock.
+    pub created_at: Option<u64>,
     pub storage_location: String,
     /// Only where one version was asked for: lists do not carry them.
     pub aliases: Vec<Alias>,
@@ -326,6 +328,7 @@ fn version(name: &ModelName, answer: &Value) -> Option<Version> {
         model_id: text(answer, "model_id"),
         comment: or("comment", "description"),
         created_by: or("created_by", "user_id"),
+        created_at: number(&answer["created_at"]).or(number(&answer["creation_timestamp"])),
         storage_location: text(answer, "storage_location"),
         aliases: aliases.collect(),
     })

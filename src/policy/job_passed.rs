@@ -1,9 +1,9 @@
-//! A smoke job ends with SUCCESS; every other end has its own sentence.
+//! A job that a stage runs ends with SUCCESS; every other end has its own sentence.
 //!
 //! The official command takes `SUCCESS_WITH_FAILURES` and `UPSTREAM_FAILED` for success.
 
 use super::Verdict;
-use crate::domain::{Failure, Reason};
+use crate::domain::{Failure, Purpose};
 
 /// A run's end, as `runs/get` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,13 +17,16 @@ pub struct RunEnd {
     pub failed_tasks: Vec<(String, String, String)>,
 }
 
-const RULE: &str = "smoke-passed";
-
-pub fn verdict(end: &RunEnd) -> Verdict {
+pub fn verdict(purpose: Purpose, end: &RunEnd) -> Verdict {
+    let rule = match purpose {
+        Purpose::Smoke => "smoke-passed",
+        Purpose::Training => "training-passed",
+        Purpose::Validation => "validation-passed",
+    };
     if end.life_cycle_state == "TERMINATED" && end.result_state == "SUCCESS" {
-        return Verdict::yes(RULE, format!("job `{}` ended with SUCCESS", end.job));
+        return Verdict::yes(rule, format!("job `{}` ended with SUCCESS", end.job));
     }
-    let mut message = format!("pass the smoke job `{}`: it {}", end.job, how(end));
+    let mut message = format!("pass the {} `{}`: it {}", purpose.noun(), end.job, how(end));
     if !end.message.is_empty() {
         message.push_str(&format!(" ({})", end.message.trim_end_matches('.')));
     }
@@ -33,13 +36,16 @@ pub fn verdict(end: &RunEnd) -> Verdict {
             message.push_str(&format!(": {}", error.replace('\n', "\n    ")));
         }
     }
-    let failure = Failure::new(Reason::SmokeFailed, message).hint(format!("look at the run: {}", end.url));
-    Verdict::no(RULE, failure)
+    let failure = Failure::new(purpose.ended(state(end)), message).hint(format!("look at the run: {}", end.url));
+    Verdict::no(rule, failure)
+}
+
+fn state(end: &RunEnd) -> &str {
+    if end.result_state.is_empty() { &end.life_cycle_state } else { &end.result_state }
 }
 
 fn how(end: &RunEnd) -> String {
-    let state = if end.result_state.is_empty() { &end.life_cycle_state } else { &end.result_state };
-    match state.as_str() {
+    match state(end) {
         "FAILED" => "failed".to_owned(),
         "TIMEDOUT" => "ran into the job's own timeout".to_owned(),
         "CANCELED" => "was cancelled in the workspace".to_owned(),

@@ -1,0 +1,51 @@
+//! Why a stage runs a job: it decides what a bad end is called and where its settings stand.
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Reason;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    Smoke,
+    Training,
+    Validation,
+}
+
+impl Purpose {
+    pub fn noun(self) -> &'static str {
+        match self {
+            Purpose::Smoke => "smoke job",
+            Purpose::Training => "training job",
+            Purpose::Validation => "validation job",
+        }
+    }
+
+    /// The key of `mlops-deploy.yml` that names the job.
+    pub fn key(self) -> &'static str {
+        match self {
+            Purpose::Smoke => "smoke",
+            Purpose::Training => "train",
+            Purpose::Validation => "validate",
+        }
+    }
+
+    pub fn timed_out(self) -> Reason {
+        match self {
+            Purpose::Smoke => Reason::SmokeTimedOut,
+            Purpose::Training => Reason::TrainingTimedOut,
+            Purpose::Validation => Reason::ValidationTimedOut,
+        }
+    }
+
+    /// For a run that ended in this state.
+    pub fn ended(self, state: &str) -> Reason {
+        match (self, state) {
+            (Purpose::Training, "SKIPPED" | "MAXIMUM_CONCURRENT_RUNS_REACHED") => Reason::TrainingSkipped,
+            (Purpose::Training, "CANCELED" | "UPSTREAM_CANCELED") => Reason::TrainingCancelled,
+            (Purpose::Training, _) => Reason::TrainingFailed,
+            (Purpose::Smoke, _) => Reason::SmokeFailed,
+            (Purpose::Validation, _) => Reason::ValidationFailed,
+        }
+    }
+}
