@@ -1,5 +1,6 @@
 //! Mistakes that are seen before anybody asks the workspace.
 
+use crate::bundle::compatibility::RELEASE as SPOKEN;
 use crate::bundle::reference;
 use crate::bundle::resolve::Bundle;
 use crate::domain::{Diagnostic, Path, Tree};
@@ -88,9 +89,6 @@ pub fn workspace_is_there(bundle: &mut Bundle<'_>) {
         bundle.report(Diagnostic::error("expected a map to index \"workspace.host\", found nil"));
     }
 }
-
-/// The version of the official command whose behaviour this is.
-const SPOKEN: (u64, u64, u64) = (1, 14, 0);
 
 /// What the parts of a version constraint say; none when it is not one.
 fn constraint(config: &Tree) -> Option<(&Tree, &str, Option<Vec<bool>>)> {

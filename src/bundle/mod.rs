@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod checks;
 pub mod classify;
 pub mod clusters;
+pub mod compatibility;
 pub mod contents;
 pub mod defaults;
 pub mod diff;

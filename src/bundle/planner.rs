@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::bundle::answers;
 use crate::bundle::classify;
+use crate::bundle::compatibility::HASH;
 use crate::bundle::diff::{self, Place};
 use crate::bundle::fields::Type;
 use crate::bundle::kinds::{self, Kind};
@@ -21,7 +22,7 @@ use crate::bundle::resolve::Unsupported;
 use crate::bundle::state::State;
 use crate::bundle::typed;
 use crate::bundle::wanted::{Wanted, wanted};
-use crate::domain::{Diagnostic, Tree};
+use crate::domain::{Diagnostic, Digest, Tree};
 
 /// What the workspace said about the nodes of the state: none for what is gone.
 pub type Answers = HashMap<String, Option<Value>>;
@@ -108,7 +109,10 @@ impl Planner<'_> {
             let first = Diagnostic::error(format!("cannot plan {}: {why}", wanted.node)).at(wanted.origin.clone());
             vec![first, Diagnostic::error("planning failed")]
         })?;
-        let deployed = self.state.resources.get(&wanted.node).cloned();
+        let mut deployed = self.state.resources.get(&wanted.node).cloned();
+        if let Some(entry) = &mut deployed {
+            read_hashes(wanted.kind, &mut entry.state, &value);
+        }
         let answer = deployed.as_ref().and_then(|_| self.answers.get(&wanted.node).cloned().flatten());
         if let (Some(entry), None, true) = (&deployed, &answer, answers::is_listed(wanted.kind)) {
             // Nothing says whether it is gone or only out of sight: making it again might be wrong.
@@ -219,6 +223,17 @@ impl Planner<'_> {
 
 fn shown_remote(kind: &'static Kind, id: &str, answer: &Value) -> Value {
     typed::pruned(&answers::remote(kind, id, answer), &Type::Message(kind.remote))
+}
+
+/// A hash in a state is the text that is wanted, where it is that text's hash.
+fn read_hashes(kind: &Kind, state: &mut Value, value: &Value) {
+    for field in kind.hashed {
+        let Some(text) = value.get(*field).and_then(Value::as_str) else { continue };
+        let hash = format!("{HASH}{}", Digest::of(text.as_bytes()).hex());
+        if let Some(saved) = state.get_mut(*field).filter(|saved| saved.as_str() == Some(&hash)) {
+            *saved = text.into();
+        }
+    }
 }
 
 /// Every field that differs: what we changed, and what the workspace has else.

@@ -10,14 +10,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::bundle::compatibility::{NEW_STATE_VERSION as NEW_VERSION, NEWEST_STATE_VERSION as NEWEST_VERSION};
 use crate::bundle::document;
 use crate::bundle::plan::Dependency;
 use crate::domain::{Failure, Reason};
-
-/// What a new state is written as.
-pub const NEW_VERSION: u64 = 2;
-/// The newest that is read.
-const NEWEST_VERSION: u64 = 3;
 
 /// What was deployed, as of the last deployment.
 #[derive(Clone, Debug, Default, PartialEq)]

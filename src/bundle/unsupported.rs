@@ -24,6 +24,30 @@ const SECTIONS: [&str; 12] = [
     "targets",
 ];
 
+/// What is refused, and what it is. The README lists it; a test holds each row to what is refused.
+pub const REFUSED: &[(&str, &str)] = &[
+    (
+        "resources.*",
+        "a kind without a table here: catalogs, databases, Genie spaces, instance pools, job runs, secrets, vector search",
+    ),
+    ("resources.apps.*.config", "an app that the deployment configures"),
+    ("resources.apps.*.git_source", "an app that is fetched from a repository"),
+    ("resources.apps.*.lifecycle.started", "an app that the deployment starts"),
+    ("bundle.engine: terraform", "the older engine"),
+    ("bundle.databricks_cli_version", "a release of the official command that is not the one spoken here"),
+    ("variables.*.lookup.dashboard", "an older sort of dashboard, by name"),
+    ("artifacts.*.dynamic_version", "wheels that get another version at every build"),
+    ("artifacts.*.executable", "another shell for builds"),
+    ("presets.artifacts_dynamic_version", "the same for every wheel"),
+    ("presets.source_linked_deployment", "code that stays where it lies in the workspace"),
+    ("workspace.artifact_path", "artifacts in a volume"),
+    (
+        "experimental.*",
+        "everything but `skip_name_prefix_for_schema`: hooks, Python code, immutable folders, deployment history",
+    ),
+    ("python", "configuration that Python code makes"),
+];
+
 /// The pass.
 pub fn constructs(bundle: &mut Bundle<'_>) {
     let config = bundle.config.clone();
@@ -42,6 +66,13 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
         let empty = group.as_map().is_none_or(indexmap::IndexMap::is_empty);
         if kinds::by_name(kind).is_none() && !empty {
             refuse(&["resources", kind], group);
+        }
+    }
+    for (key, app) in config.find(&["resources", "apps"]).and_then(Tree::as_map).into_iter().flatten() {
+        for field in [&["config"][..], &["git_source"], &["lifecycle", "started"]] {
+            if let Some(tree) = app.find(field).filter(|v| is_set(v)) {
+                refuse(&[&["resources", "apps", key][..], field].concat(), tree);
+            }
         }
     }
     for (name, artifact) in config.get("artifacts").and_then(Tree::as_map).into_iter().flatten() {

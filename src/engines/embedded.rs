@@ -37,8 +37,7 @@ use crate::steps::bundle::sync_snapshot::{DeploymentFile, LocalFile, Snapshot};
 use crate::steps::bundle::whoami::{called, display_name, whoami};
 use crate::steps::bundle::{UploadRoute, WorkspaceFiles, active_runs, look_up, read, state_files, upload};
 
-/// Which release of the official command our documents are those of.
-pub const CLI_VERSION: &str = "1.14.0";
+pub use crate::bundle::compatibility::CLI_VERSION;
 
 /// A bundle's folder, and what is known before any workspace is asked.
 pub struct Embedded {

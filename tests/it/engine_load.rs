@@ -93,6 +93,41 @@ fn a_kind_that_is_not_known_is_refused_with_its_place() {
     assert_eq!(refused, ["unsupported: resources.vector_search_endpoints (databricks.yml:3)"]);
 }
 
+/// The least bundle that has a construct of the README's table.
+fn with_refused(construct: &str) -> String {
+    let body = match construct {
+        "resources.*" => "resources: {catalogs: {c: {name: c}}}",
+        "resources.apps.*.config" => "resources: {apps: {a: {name: a, config: {command: [x]}}}}",
+        "resources.apps.*.git_source" => "resources: {apps: {a: {name: a, git_source: {branch: main}}}}",
+        "resources.apps.*.lifecycle.started" => "resources: {apps: {a: {name: a, lifecycle: {started: true}}}}",
+        "bundle.engine: terraform" => return "bundle: {name: y, engine: terraform}\n".to_owned(),
+        "bundle.databricks_cli_version" => {
+            return "bundle: {name: y, databricks_cli_version: '>= 1.20.0'}\n".to_owned();
+        }
+        "variables.*.lookup.dashboard" => "variables: {d: {lookup: {dashboard: x}}}",
+        "artifacts.*.dynamic_version" => "artifacts: {a: {type: whl, dynamic_version: true}}",
+        "artifacts.*.executable" => "artifacts: {a: {type: whl, build: x, executable: bash}}",
+        "presets.artifacts_dynamic_version" => "presets: {artifacts_dynamic_version: true}",
+        "presets.source_linked_deployment" => "presets: {source_linked_deployment: true}",
+        "workspace.artifact_path" => "workspace: {artifact_path: /Volumes/a/b/c}",
+        "experimental.*" => "experimental: {scripts: {predeploy: make}}",
+        "python" => "python: {resources: ['resources:load']}",
+        other => panic!("no bundle shows `{other}`"),
+    };
+    format!("bundle: {{name: y}}\n{body}\n")
+}
+
+#[test]
+fn what_the_readme_lists_as_refused_is_refused_by_that_name() {
+    for (construct, _) in mlops_deploy::bundle::unsupported::REFUSED {
+        let resolved = resolved(&root(&with_refused(construct)));
+        let paths: Vec<&str> = resolved.unsupported.iter().map(|u| u.path.as_str()).collect();
+        let parts: Vec<&str> = construct.split(".*").collect();
+        let named = paths.iter().any(|path| parts.iter().all(|part| path.contains(part.trim_start_matches('.'))));
+        assert!(named, "{construct}: {paths:?}");
+    }
+}
+
 #[test]
 fn files_to_upload_follow_gitignore_and_patterns() {
     let source = root("bundle: {name: y}\nsync: {include: [data/keep.csv], exclude: [docs]}\n")

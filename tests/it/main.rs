@@ -51,6 +51,7 @@ mod stand_in_github;
 mod stand_in_identity;
 mod stand_in_workspace;
 mod stand_ins_together;
+mod state_exchange;
 mod still_clock;
 mod training;
 mod workspace_client;

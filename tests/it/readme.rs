@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use mlops_deploy::bundle::compatibility::{SETTINGS, Setting};
 use mlops_deploy::bundle::kinds;
+use mlops_deploy::bundle::unsupported::REFUSED;
 use mlops_deploy::domain::failure::{Class, Reason};
 use serde_json::Value;
 
@@ -24,6 +26,8 @@ fn the_tables_are_those_of_the_code() {
         ("exit-codes", exit_codes()),
         ("failure-reasons", failure_reasons()),
         ("kinds", kinds()),
+        ("refused", refused()),
+        ("compatibility", compatibility()),
     ];
     let now = read(README);
     let mut wanted = now.clone();
@@ -160,6 +164,22 @@ fn kinds() -> String {
         let id = if kind.loses.identity { "its id" } else { "" };
         let parts: Vec<_> = [id, kind.loses.data].into_iter().filter(|part| !part.is_empty()).collect();
         writeln!(table, "| {} | {} |", kind.title, parts.join("; ")).unwrap();
+    }
+    table
+}
+
+fn refused() -> String {
+    let mut table = String::from("| construct | what it is |\n|---|---|\n");
+    for (construct, meaning) in REFUSED {
+        writeln!(table, "| `{construct}` | {meaning} |").unwrap();
+    }
+    table
+}
+
+fn compatibility() -> String {
+    let mut table = String::from("| what | since | there | here |\n|---|---|---|---|\n");
+    for Setting { name, since, there, here } in SETTINGS {
+        writeln!(table, "| {name} | {since} | {there} | {here} |").unwrap();
     }
     table
 }

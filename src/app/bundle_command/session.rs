@@ -17,8 +17,7 @@ use crate::steps::bundle::artifacts::{self, Broken, LocalLibrary, Shell};
 use crate::steps::bundle::read;
 use crate::steps::bundle::state_files::{self, LocalFolder};
 
-/// Which release of the official command our documents are those of.
-pub const CLI_VERSION: &str = "1.14.0";
+pub use crate::bundle::compatibility::CLI_VERSION;
 
 impl Ready {
     pub fn text(&self, keys: &[&str]) -> &str {

@@ -62,6 +62,7 @@ pub static KIND: Kind = Kind {
         ignore("evaluation.state", "spec:output_only"),
     ],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: true, data: "its evaluation history" },

@@ -83,6 +83,7 @@ pub static KIND: Kind = Kind {
         resize_running("autoscale"),
     ],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: true, data: "" },

@@ -91,6 +91,7 @@ pub static KIND: Kind = Kind {
         recreate("parent_path", "spec:immutable"),
     ],
     keyed: &[],
+    hashed: &["serialized_dashboard"],
     added: &[("published", true)],
     active: None,
     loses: Loses { identity: true, data: "" },

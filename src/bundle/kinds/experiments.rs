@@ -77,6 +77,7 @@ pub static KIND: Kind = Kind {
         recreate("trace_location", "spec:immutable"),
     ],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: true, data: "its runs, until MLflow's own restore" },

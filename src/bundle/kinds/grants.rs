@@ -47,6 +47,7 @@ pub static KIND: Kind = Kind {
     },
     rules: &[],
     keyed: &[("__embed__", "principal")],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: false, data: "" },

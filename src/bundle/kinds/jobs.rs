@@ -92,6 +92,7 @@ pub static KIND: Kind = Kind {
         ("tasks.*.webhook_notifications.on_duration_warning_threshold_exceeded", "id"),
         ("tasks.*.webhook_notifications.on_streaming_backlog_exceeded", "id"),
     ],
+    hashed: &[],
     added: &[],
     active: Some(Active {
         route: Route {

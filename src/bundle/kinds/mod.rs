@@ -92,6 +92,8 @@ pub struct Kind {
     pub rules: &'static [Rule],
     /// Fields that identify the element of a list: `("tasks", "task_key")`.
     pub keyed: &'static [(&'static str, &'static str)],
+    /// Long texts of the state that a later release keeps as a hash.
+    pub hashed: &'static [&'static str],
     /// Values of the state that no configuration has.
     pub added: &'static [(&'static str, bool)],
     /// How to see that one of these is at work right now.

@@ -86,6 +86,7 @@ pub static KIND: Kind = Kind {
         backend_default("config.served_entities.*.name"),
     ],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: true, data: "its route: callers fail until it is ready again" },

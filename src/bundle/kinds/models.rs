@@ -68,6 +68,7 @@ pub static KIND: Kind = Kind {
     },
     rules: &[ignore("tags", "terraform_compat"), recreate("name", "terraform_compat")],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: true, data: "every version and stage of the model" },

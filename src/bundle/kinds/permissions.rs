@@ -47,6 +47,7 @@ pub static KIND: Kind = Kind {
     },
     rules: &[],
     keyed: &[("__embed__", "group_name"), ("__embed__", "service_principal_name"), ("__embed__", "user_name")],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: false, data: "" },

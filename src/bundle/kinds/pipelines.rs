@@ -84,6 +84,7 @@ pub static KIND: Kind = Kind {
         backend_default("clusters.*.node_type_id"),
     ],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: Some(Active {
         route: Route { method: Method::Get, path: "/api/2.0/pipelines/{id}", query: &[], body: &[] },

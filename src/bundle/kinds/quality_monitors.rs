@@ -56,6 +56,7 @@ pub static KIND: Kind = Kind {
     },
     rules: &[recreate("assets_dir", "immutable"), recreate("table_name", "id_field")],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: false, data: "its past metrics, with the tables they lie in" },

@@ -71,6 +71,7 @@ pub static KIND: Kind = Kind {
         backend_default("storage_location"),
     ],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: false, data: "every version and alias of the model" },

@@ -65,6 +65,7 @@ pub static KIND: Kind = Kind {
     },
     rules: &[recreate("name", "id_field"), recreate("catalog_name", "id_field"), recreate("storage_root", "immutable")],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: false, data: "everything in the schema: tables, volumes, models, grants" },

@@ -52,6 +52,7 @@ pub static KIND: Kind = Kind {
     },
     rules: &[update_id("scope_name", "id_changes")],
     keyed: &[("acls", "principal")],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: false, data: "" },

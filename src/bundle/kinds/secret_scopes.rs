@@ -61,6 +61,7 @@ pub static KIND: Kind = Kind {
         recreate("initial_manage_principal", "immutable"),
     ],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: false, data: "every secret in the scope" },

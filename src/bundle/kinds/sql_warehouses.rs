@@ -63,6 +63,7 @@ pub static KIND: Kind = Kind {
         backend_default("lifecycle"),
     ],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: true, data: "" },

@@ -77,6 +77,7 @@ pub static KIND: Kind = Kind {
         recreate("volume_type", "immutable"),
     ],
     keyed: &[],
+    hashed: &[],
     added: &[],
     active: None,
     loses: Loses { identity: false, data: "the files in a managed volume" },
