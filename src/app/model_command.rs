@@ -3,7 +3,7 @@
 //! The same changes as in a stage, without a journal: what fails is taken back at once, and the
 //! next try goes on with what a killed one left.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,16 +126,18 @@ impl Copy {
 
 /// A bar that is drawn anew on a terminal; in a log a line every few seconds.
 fn hearer(desk: &Desk) -> (copy_version::Hearer, Duration) {
-    if !desk.console.is_actions() && std::io::stderr().is_terminal() {
-        let draw = |moment: &Moment| {
-            let end = if moment.is_last { "\n" } else { "" };
-            // A terminal that is gone is no reason to stop.
-            let _ = write!(std::io::stderr(), "\r\x1b[K{}{end}", moment.bar(24));
-        };
-        return (Arc::new(draw), Duration::from_millis(200));
-    }
     let console = desk.console.clone();
-    (Arc::new(move |moment| console.line(&moment.to_string())), Duration::from_secs(5))
+    if desk.console.is_actions() || !std::io::stderr().is_terminal() {
+        return (Arc::new(move |moment| console.line(&moment.to_string())), Duration::from_secs(5));
+    }
+    let draw = move |moment: &Moment| match moment.is_last {
+        false => console.status(Some(&moment.bar(24))),
+        true => {
+            console.status(None);
+            console.line(&moment.to_string());
+        }
+    };
+    (Arc::new(draw), Duration::from_millis(200))
 }
 
 fn world(desk: &Desk, profile: Option<&str>) -> Result<World, Failure> {
