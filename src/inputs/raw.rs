@@ -78,7 +78,7 @@ inputs! {
         "id of the release to deploy, as `deploy-dev` has put it out: `${{ needs.deploy-dev.outputs.release }}`; for the stages behind it";
     #[arg(long, value_name = "FILE")]
     release_file: String, "release-file", default "",
-        "the release's archive, where the configuration names no place for `releases` and the workflow takes it along";
+        "the release's archive, or a folder that holds it, where the configuration names no place for `releases` and the workflow takes it along";
     #[arg(long, value_name = "NAME")]
     engine: String, "engine", default "auto",
         "which engine reads the bundle: `auto`, `embedded`, or `cli` for the official command";

@@ -73,7 +73,7 @@ fn places_that_keep_no_books_are_refused() {
         environment("other", "/Volumes/a/../b/c"),
     );
     insta::assert_snapshot!(refusal(&text));
-    for good in ["./kept", "../kept", "/mnt/kept", "/Volumes/a/b/c/d"] {
+    for good in ["/mnt/kept", "/Volumes/a/b/c/d"] {
         read(&format!("environments: {{dev: {{host: h.example.com}}}}\nreleases: {good}\n")).unwrap();
     }
 }

@@ -372,6 +372,15 @@ async fn the_workflow_may_take_the_archive_along() {
     let step = world.deploy_staging(&release).with("INPUT_RELEASE-FILE", &file);
     step.run().await.expect(0);
     step.settle().await.expect(0);
+    // An artifact that was brought keeps the folder that it was found in.
+    let brought = world.path("../brought/deploy-dev-1");
+    std::fs::create_dir_all(&brought).unwrap();
+    for name in [file.clone(), format!("{file}.sha256")] {
+        std::fs::copy(&name, brought.join(name.rsplit('/').next().unwrap())).unwrap();
+    }
+    let folder = brought.parent().unwrap().display().to_string();
+    let step = world.deploy_staging(&release).with("INPUT_RELEASE-FILE", &folder);
+    assert_eq!(step.run().await.expect(0).output("outcome"), "unchanged");
     std::fs::write(&file, b"not it").unwrap();
     let left = world.deploy_staging(&release).with("INPUT_RELEASE-FILE", &file).run().await;
     refused(&left, 3, "release-changed");

@@ -194,7 +194,7 @@ impl Run<'_> {
         let mut work = Work { commit, ..Work::default() };
         let mut store = None;
         if let Some(mut unpacked) = unpacked {
-            store = release::store(self, config, &world)?;
+            store = release::store(config, &world)?;
             unpacked.release.kept = store.as_ref().map(|store| store.place()).unwrap_or_default();
             self.fact(fact::RELEASE, &unpacked.release).await?;
             work.bundle = unpacked.manifest.bundle;

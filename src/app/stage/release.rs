@@ -78,8 +78,12 @@ fn unfit(unfit: Unfit) -> Failure {
 
 /// Fetches the release that was asked for and verifies every byte of it.
 pub async fn fetch(run: &Run<'_>, config: &Config, world: &World, id: ReleaseId) -> Result<Unpacked, Failure> {
-    let (file, recorded) = match (&run.inputs.release_file, store(run, config, world)?) {
-        (Some(file), _) => (file.clone(), beside_file(run, id, file).await?),
+    let (file, recorded) = match (&run.inputs.release_file, store(config, world)?) {
+        (Some(given), _) => {
+            let file = archive_at(given, id);
+            let recorded = beside_file(run, id, &file).await?;
+            (file, recorded)
+        }
         (None, Some(store)) => {
             let recorded = store.digest(id).await?.ok_or_else(|| missing(id, &store.place()))?;
             let file = run.folder.join(id.file_name());
@@ -105,6 +109,17 @@ pub async fn fetch(run: &Run<'_>, config: &Config, world: &World, id: ReleaseId)
         return Err(archive::changed(id, why));
     }
     unpack(run, id, found, file).await
+}
+
+/// The file itself, or where it lies in a folder that an earlier step has brought: there, or
+/// one folder down, where an artifact keeps the folder that it was found in.
+fn archive_at(given: &Path, id: ReleaseId) -> PathBuf {
+    if !given.is_dir() {
+        return given.to_owned();
+    }
+    let here = given.join(id.file_name());
+    let below = std::fs::read_dir(given).into_iter().flatten().flatten().map(|entry| entry.path().join(id.file_name()));
+    if here.is_file() { here } else { below.into_iter().find(|file| file.is_file()).unwrap_or(here) }
 }
 
 fn missing(id: ReleaseId, place: &str) -> Failure {
@@ -162,10 +177,10 @@ fn panicked(error: &tokio::task::JoinError) -> Failure {
 }
 
 /// Where archives are kept; none where the workflow takes them along.
-pub fn store(run: &Run<'_>, config: &Config, world: &World) -> Result<Option<Arc<dyn Store>>, Failure> {
+pub fn store(config: &Config, world: &World) -> Result<Option<Arc<dyn Store>>, Failure> {
     Ok(match &config.releases {
         Releases::File => None,
-        Releases::Folder(path) => Some(Arc::new(FolderStore { folder: run.inputs.root.join(path) })),
+        Releases::Folder(path) => Some(Arc::new(FolderStore { folder: path.into() })),
         Releases::Volume(folder) => {
             let files = VolumeFiles::new(Arc::clone(&world.workspace));
             Some(Arc::new(VolumeStore { files, folder: folder.clone() }))

@@ -58,8 +58,10 @@ pub(super) fn contradictions(config: &Config, refuse: &mut impl FnMut(&str, Stri
         Releases::Volume(path) if !is_in_a_volume(path) => {
             refuse("releases", format!("`releases`: `{path}` is no folder of a Unity Catalog volume, {EXAMPLE}"));
         }
-        Releases::Folder(path) if !["/", "./", "../"].iter().any(|start| path.starts_with(start)) => {
-            let why = "is neither a folder of a volume nor one of the machine, e.g. `/Volumes/dev/ops/releases` or `./releases`";
+        // One inside the checkout would be packed into the next release.
+        Releases::Folder(path) if !path.starts_with('/') => {
+            let why =
+                "is neither a folder of a volume nor an absolute one of the machine, e.g. `/Volumes/dev/ops/releases`";
             refuse("releases", format!("`releases`: `{path}` {why}"));
         }
         _ => {}

@@ -19,7 +19,7 @@ pub struct Shape {
     /// The workspaces by name, such as `dev`, `staging` and `prod`. They are the allow-list: no token is minted for any other host.
     #[serde(deserialize_with = "blank_is_default")]
     pub environments: IndexMap<String, Environment>,
-    /// Where the archives of releases are kept between the stages: a folder of a Unity Catalog volume (`/Volumes/…`), or a folder of the machine (`/…`, `./…`); default: the output `release-file` alone.
+    /// Where the archives of releases are kept between the stages: a folder of a Unity Catalog volume (`/Volumes/…`), or an absolute folder of the machine; default: the output `release-file` alone.
     pub releases: Option<String>,
     /// Jobs of the bundle that are run after a deployment, one after the other; each must end in SUCCESS.
     #[serde(deserialize_with = "blank_is_default")]
