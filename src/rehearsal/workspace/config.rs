@@ -55,9 +55,10 @@ pub enum ModelFiles {
     S3(Bucket),
 }
 
-/// Keys for the bucket that storage locations name; where it is served is for clients to know.
+/// An S3 server that the workspace keeps its models on, and the keys that it hands out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
+    pub name: String,
     pub access_key: String,
     pub secret_key: String,
     /// Seconds that handed-out keys are said to be good for.

@@ -18,6 +18,7 @@ use super::content::Content;
 use super::dump;
 use super::identity::{Issued, Principal};
 use super::serve::Server;
+use super::served::{Answer, Build};
 use super::tasks::Outcome;
 use crate::rehearsal::front::{Faults, Rule};
 
@@ -164,6 +165,21 @@ impl Control {
     /// How a task ends when tasks are scripted: `job` is the job's name, `task` its key, `*` for any.
     pub fn script(&self, job: &str, task: &str, outcome: Outcome) {
         self.server.config.tasks.script(job, task, outcome);
+    }
+
+    /// Scripted runs go on from now, however often they are looked at.
+    pub fn hold_runs(&self) {
+        self.server.with_only(|store| store.runs.held = true);
+    }
+
+    /// How the next updates of an endpoint go, one after the other; the last goes on for good.
+    pub fn builds(&self, endpoint: &str, builds: Vec<Build>) {
+        self.server.with_only(|store| store.served.script_builds(endpoint, builds));
+    }
+
+    /// How a served model answers from now on.
+    pub fn answers(&self, model: &str, version: u64, answer: Answer) {
+        self.server.with_only(|store| store.served.script_answer(&format!("{model}/{version}"), answer));
     }
 }
 

@@ -1,6 +1,8 @@
 //! Routes of the kinds that a model's life does not depend on: compute, dashboards, apps, alerts, secrets, older registries.
 
-use super::api::{alerts, apps, clusters, dashboards, legacy_models, monitors, secrets, serving, warehouses};
+use super::api::{
+    alerts, apps, clusters, dashboards, invocations, legacy_models, monitors, secrets, serving, warehouses,
+};
 use super::routes::{Routes, deletes, one, patches, posts, puts, reads};
 
 pub(crate) fn all() -> Routes {
@@ -72,6 +74,11 @@ fn serving_routes() -> Routes {
         .route(&at("/ai-gateway"), puts(serving::put_ai_gateway))
         .route(&at("/notifications"), patches(serving::patch_notifications))
         .route(&at("/telemetry-config"), patches(serving::patch_telemetry))
+        .route(&at("/metrics"), reads(serving::metrics))
+        .route(&at("/served-models/{served}/build-logs"), reads(serving::build_logs))
+        .route(&at("/served-models/{served}/logs"), reads(serving::server_logs))
+        .route("/serving-endpoints/{name}/invocations", posts(invocations::endpoint))
+        .route("/serving-endpoints/{name}/served-models/{served}/invocations", posts(invocations::entity))
 }
 
 fn dashboard_routes() -> Routes {

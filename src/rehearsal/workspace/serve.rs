@@ -138,6 +138,11 @@ impl Server {
         }
     }
 
+    /// Runs something on a federated workspace, which is one store.
+    pub fn with_only<T>(&self, f: impl FnOnce(&mut Store) -> T) -> T {
+        self.with_store(WORKSPACE, |store, _| f(store))
+    }
+
     /// Looks at all workspaces at once.
     pub fn look<T>(&self, f: impl FnOnce(&[(&str, &Store)]) -> T) -> T {
         let mut stores = self.stores();

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::api::files::uploads::Upload;
 use super::identity::Principal;
 use super::metastore::{KINDS, UnityCatalog};
+use super::served::Served;
 use super::tasks::Runs;
 use super::tree::Tree;
 
@@ -32,6 +33,7 @@ pub(crate) struct Store {
     /// Uploads in parts that are not complete, by session.
     pub uploads: BTreeMap<String, Upload>,
     pub runs: Runs,
+    pub served: Served,
     /// Everybody the workspace knows.
     pub people: Vec<Principal>,
 }
@@ -60,6 +62,7 @@ impl Store {
             acls: BTreeMap::new(),
             uploads: BTreeMap::new(),
             runs: Runs::default(),
+            served: Served::default(),
             people: vec![],
         };
         for folder in ["/", "/Shared", "/Users", "/Repos"] {

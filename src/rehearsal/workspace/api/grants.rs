@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::catalog::{CATALOG, Level, MODEL, SCHEMA, VOLUME};
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply};
+use crate::rehearsal::workspace::store::Store;
 
 /// What a privilege list may name, per securable.
 fn known_privileges(securable: &str) -> &'static [&'static str] {
@@ -102,6 +103,25 @@ pub(crate) fn patch(call: &mut Call) -> Answer {
     written(assignments(Some(grants), None))
 }
 
+/// Whether a principal has a privilege on a model, its own or one that a parent gives.
+pub(crate) fn allows(store: &Store, model: &str, principal: &str, privilege: &str) -> bool {
+    let mut at = Some((&MODEL, model));
+    while let Some((level, here)) = at {
+        let granted = store.uc.grants.get(&format!("{}/{here}", level.securable)).and_then(|g| g.get(principal));
+        if granted.is_some_and(|g| g.contains(privilege) || g.contains("ALL_PRIVILEGES")) {
+            return true;
+        }
+        at = parent(here);
+    }
+    false
+}
+
+/// The level above, and its name.
+fn parent(name: &str) -> Option<(&'static Level, &str)> {
+    let (parent, _) = name.rsplit_once('.')?;
+    Some((if parent.contains('.') { &SCHEMA } else { &CATALOG }, parent))
+}
+
 /// With what the parents give.
 pub(crate) fn effective(call: &mut Call) -> Answer {
     let (level, name) = subject(call)?;
@@ -120,10 +140,7 @@ pub(crate) fn effective(call: &mut Call) -> Answer {
                 by_principal.entry(principal.clone()).or_default().push(entry);
             }
         }
-        at = here.rsplit_once('.').map(|(parent, _)| {
-            let level = if parent.contains('.') { &SCHEMA } else { &CATALOG };
-            (level, parent.to_owned())
-        });
+        at = parent(&here).map(|(level, name)| (level, name.to_owned()));
     }
     let only = call.query("principal");
     let entries = by_principal.into_iter().filter(|(p, _)| only.is_none_or(|o| o == p));

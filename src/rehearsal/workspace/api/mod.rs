@@ -9,6 +9,7 @@ pub(crate) mod experiments;
 pub(crate) mod files;
 pub(crate) mod grants;
 pub(crate) mod imports;
+pub(crate) mod invocations;
 pub(crate) mod job_settings;
 pub(crate) mod jobs;
 pub(crate) mod legacy_models;

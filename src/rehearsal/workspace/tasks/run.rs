@@ -15,6 +15,8 @@ pub(crate) struct Runs {
     all: Vec<Run>,
     /// Runs that nobody has taken up yet.
     waiting: Vec<u64>,
+    /// Scripted runs do not end, however often they are looked at.
+    pub held: bool,
 }
 
 /// What a request for a run says.
@@ -215,9 +217,10 @@ impl Runs {
     /// Somebody asks for a run: the first time a scripted one is still running.
     pub fn look(&mut self, id: u64, now: i64) {
         let by_task = self.task(id).map(|(r, _)| r.id);
+        let held = self.held;
         let Some(run) = self.get_mut(by_task.unwrap_or(id)) else { return };
         run.looks += 1;
-        if run.scripted && run.looks > 1 && run.ended.is_none() {
+        if run.scripted && run.looks > 1 && run.ended.is_none() && !held {
             run.ended = Some(now);
         }
     }
