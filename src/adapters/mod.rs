@@ -5,4 +5,3 @@ pub mod github;
 pub mod host;
 pub mod http;
 pub mod retry;
-pub mod transfer;

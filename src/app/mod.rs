@@ -8,7 +8,6 @@ mod cli;
 mod desk;
 pub mod disk;
 mod effective;
-mod model_command;
 #[cfg(feature = "rehearsal")]
 mod rehearse;
 mod stage;

@@ -47,6 +47,7 @@ pub mod served_models;
 pub mod settings;
 pub mod source;
 pub mod state;
+pub mod still;
 pub mod sync;
 pub mod target;
 pub mod typed;

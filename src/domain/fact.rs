@@ -32,6 +32,14 @@ pub const OLDER: &str = "older";
 pub const RESOURCES: &str = "resources";
 /// A text: why only the offline part was done.
 pub const OFFLINE: &str = "offline";
+/// An endpoint's name, and what it served before.
+pub const ENDPOINT: &str = "endpoint";
+/// A list of `Tested`: the versions that passed their gates.
+pub const TESTED: &str = "models";
+/// A list of `GateLine`.
+pub const GATE: &str = "gate";
+/// `Promotion`.
+pub const PROMOTION: &str = "promotion";
 /// A list of phases that a dry run leaves undecided.
 pub const DECIDED_LATER: &str = "decided-later";
 /// A text: the commit that was deployed before this run; absent when none is recorded.
@@ -122,4 +130,36 @@ pub struct Deployment {
     pub environment: String,
     /// It belongs to the job: GitHub made it.
     pub of_the_job: bool,
+}
+
+/// One metric at its gate, as people read it. Numbers are texts, because JSON has no NaN.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GateLine {
+    pub model: String,
+    pub metric: String,
+    /// Empty where it was not logged.
+    pub value: String,
+    pub limit: String,
+    pub champion: String,
+    pub passed: bool,
+    pub why: String,
+}
+
+/// A model version that passed its gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tested {
+    /// The model's key in the bundle.
+    pub key: String,
+    pub model: super::ModelName,
+    pub version: super::ModelVersion,
+}
+
+/// Which version of which model is promoted, and where to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// The model's key in the bundle.
+    pub key: String,
+    pub source: super::ModelName,
+    pub version: super::ModelVersion,
+    pub destination: super::ModelName,
 }

@@ -3,6 +3,7 @@
 pub mod canonical;
 pub mod diagnostic;
 pub mod digest;
+pub mod endpoint;
 pub mod fact;
 pub mod failure;
 pub mod host;
@@ -15,6 +16,7 @@ pub mod path;
 pub mod plan;
 pub mod purpose;
 pub mod release;
+pub mod rights;
 pub mod secret;
 pub mod stage;
 pub mod tally;

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::embedded::{self, Embedded};
+use super::refusals::{refuse_errors, refuse_missing};
 use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::source::{clean, join};
 use crate::bundle::{Entry, EntryKind, Facts, Git, Source, libraries, load};
@@ -41,7 +42,7 @@ impl Embedded {
             let facts = Facts { git: self.git.clone(), ..Facts::default() };
             let loaded = load::load(&source, &options)?;
             let mut resolved = resolve_loaded(loaded, &source, &options, &facts);
-            embedded::refuse_errors(&resolved.diagnostics, Reason::InvalidBundle)?;
+            refuse_errors(&resolved.diagnostics, Reason::InvalidBundle)?;
             documents.insert(target.clone(), self.portable(embedded::document(&resolved.config)?));
             bundle = resolved.config.text(&["bundle", "name"]).unwrap_or_default().to_owned();
             // The walk looks at everything, and takes only what the rules leave.
@@ -50,7 +51,7 @@ impl Embedded {
             if let Some(folder) = artifacts::artifact_folder(&resolved.config) {
                 let root = options.root.as_str();
                 let (found, said) = libraries::expand(&mut resolved.config, &source, root, &folder)?;
-                embedded::refuse_missing(&said)?;
+                refuse_missing(&said)?;
                 paths.extend(found.into_iter().map(|library| library.local));
             }
             paths.extend(source.seen());

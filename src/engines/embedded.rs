@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::refusals::{accepted, no_plan, prevented, refuse_active_runs, refuse_missing};
 use crate::bundle::load::{self, Loaded, TargetInfo};
 use crate::bundle::lookups::Found;
 use crate::bundle::plan::Plan;
-use crate::bundle::planner::{self, NoPlan};
+use crate::bundle::planner;
 use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::state::{Deployed, State};
-use crate::bundle::{Facts, Git, Options, Resolved, Source, User, json, libraries, metadata};
+use crate::bundle::{Facts, Git, Options, Resolved, Source, User, json, libraries, metadata, still};
 use crate::domain::fact::Files as FileFacts;
 use crate::domain::{Diagnostic, Failure, Reason, Tree};
 use crate::ports::engine::{ActAs, Engine, EnginePlan, ResolvedTarget, Unsupported};
@@ -35,7 +36,7 @@ use crate::steps::bundle::put_late::{self, PutLate};
 use crate::steps::bundle::set_folder_permissions::{self, SetFolderPermissions};
 use crate::steps::bundle::sync_snapshot::{DeploymentFile, LocalFile, Snapshot};
 use crate::steps::bundle::whoami::{called, display_name, whoami};
-use crate::steps::bundle::{UploadRoute, WorkspaceFiles, active_runs, look_up, read, state_files, upload};
+use crate::steps::bundle::{UploadRoute, WorkspaceFiles, look_up, read, state_files, upload};
 
 pub use crate::bundle::compatibility::CLI_VERSION;
 
@@ -47,6 +48,8 @@ pub struct Embedded {
     pub(super) git: Option<Git>,
     /// What was planned last, by target.
     planned: Mutex<HashMap<String, Arc<Prepared>>>,
+    /// Present while clocks are held: the models that are on their way.
+    still: Option<Vec<String>>,
 }
 
 /// A plan with everything that carrying it out needs.
@@ -63,7 +66,7 @@ struct Prepared {
 
 impl Embedded {
     pub fn new(root: PathBuf, source: Arc<dyn Source + Send + Sync>, options: Options, git: Option<Git>) -> Self {
-        Self { root, source, options, git, planned: Mutex::default() }
+        Self { root, source, options, git, planned: Mutex::default(), still: None }
     }
 
     pub(super) fn options(&self, target: Option<&str>) -> Options {
@@ -147,7 +150,12 @@ impl Embedded {
         refuse_active_runs(rest, &resolved.config, &state).await?;
         let reads = planner::reads(&state).map_err(no_plan)?;
         let answers = read::all(rest, &state, &reads).await?;
-        let plan = planner::plan(&resolved.config, &state, &answers, CLI_VERSION).map_err(no_plan)?;
+        let mut plan = planner::plan(&resolved.config, &state, &answers, CLI_VERSION).map_err(no_plan)?;
+        let held = self.still.as_ref().map(|models| still::held(&resolved.config, &plan, models)).unwrap_or_default();
+        if !held.is_empty() {
+            still::stop(&mut resolved.config, &held);
+            plan = planner::plan(&resolved.config, &state, &answers, CLI_VERSION).map_err(no_plan)?;
+        }
         prevented(&plan)?;
         let local = self.local_files(&resolved, world).await?;
         let wanted = self.wanted(&resolved, &local, &found, world).await?;
@@ -247,6 +255,12 @@ impl Engine for Embedded {
     async fn changes(&self, target: &str, world: &World, undo_folder: &str) -> Result<Graph<World>, Failure> {
         let prepared = self.last(target)?;
         Carrying { prepared, files: workspace_files(world), undo_folder }.graph(world).await
+    }
+
+    fn holding_still(&self, models: &[String]) -> Option<Arc<dyn Engine>> {
+        let mut held = Self::new(self.root.clone(), Arc::clone(&self.source), self.options.clone(), self.git.clone());
+        held.still = Some(models.to_vec());
+        Some(Arc::new(held))
     }
 
     fn registry(&self, world: &World) -> Registry<World> {
@@ -403,62 +417,6 @@ pub(super) fn document(config: &Tree) -> Result<Value, Failure> {
     let wrong = |why: String| Failure::new(Reason::Internal, format!("write the resolved configuration: {why}"));
     let written = json::write(config, 0).map_err(wrong)?;
     serde_json::from_str(&written).map_err(|e| wrong(e.to_string()))
-}
-
-fn accepted(resolved: Resolved) -> Result<Resolved, Failure> {
-    if !resolved.unsupported.is_empty() {
-        return Err(unsupported(resolved.unsupported.iter().map(ToString::to_string).collect()));
-    }
-    refuse_errors(&resolved.diagnostics, Reason::InvalidBundle)?;
-    Ok(resolved)
-}
-
-fn unsupported(constructs: Vec<String>) -> Failure {
-    let message = format!("read the bundle with our own engine:\n  {}", constructs.join("\n  "));
-    Failure::new(Reason::Unsupported, message).hint("use `engine: cli` in an image that has the official command")
-}
-
-/// A library that a task names and nobody built.
-pub(super) fn refuse_missing(found: &[Diagnostic]) -> Result<(), Failure> {
-    let hint = "`artifacts` of the bundle builds what a task names; correct the path, or build it before";
-    refuse_errors(found, Reason::ArtifactMissing).map_err(|failure| failure.hint(hint))
-}
-
-pub(super) fn refuse_errors(found: &[Diagnostic], reason: Reason) -> Result<(), Failure> {
-    let errors: Vec<Diagnostic> = found.iter().filter(|d| d.is_error()).cloned().collect();
-    let Some(first) = errors.first() else { return Ok(()) };
-    let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
-    Err(Failure::new(reason, format!("resolve the bundle: {}{more}", first.summary)).about(errors))
-}
-
-fn no_plan(why: NoPlan) -> Failure {
-    match why {
-        NoPlan::Wrong(diagnostics) => refuse_errors(&diagnostics, Reason::InvalidBundle)
-            .err()
-            .unwrap_or_else(|| Failure::new(Reason::Internal, "plan: it was refused without an error")),
-        NoPlan::Unsupported(constructs) => unsupported(constructs.iter().map(ToString::to_string).collect()),
-    }
-}
-
-/// A bundle may forbid to change what is at work.
-async fn refuse_active_runs(rest: &dyn Rest, config: &Tree, state: &State) -> Result<(), Failure> {
-    let setting = config.find(&["bundle", "deployment", "fail_on_active_runs"]);
-    if setting.and_then(Tree::as_bool) != Some(true) {
-        return Ok(());
-    }
-    let Some(found) = active_runs::first(rest, state).await? else { return Ok(()) };
-    let message = format!("plan: {}, and the bundle says `fail_on_active_runs`", found.summary);
-    Err(Failure::new(Reason::Conflict, message).hint("run the stage again when it has ended, or cancel it"))
-}
-
-fn prevented(plan: &Plan) -> Result<(), Failure> {
-    let nodes: Vec<&str> = plan.prevented().iter().map(|p| p.node.as_str()).collect();
-    if nodes.is_empty() {
-        return Ok(());
-    }
-    let message = format!("plan: {} would be deleted or recreated in spite of `prevent_destroy`", nodes.join(", "));
-    Err(Failure::new(Reason::PreventDestroy, message)
-        .hint("take `lifecycle.prevent_destroy` away in a change of its own if that is meant"))
 }
 
 async fn deployment_file(files: &WorkspaceFiles, state_path: &str) -> Result<Option<DeploymentFile>, Failure> {

@@ -4,3 +4,4 @@ mod build;
 pub mod contents;
 pub mod embedded;
 pub mod official_cli;
+mod refusals;

@@ -4,9 +4,14 @@
 
 pub mod as_packed;
 pub mod as_promised;
+pub mod canary_is_well;
+pub mod candidate_answers;
 pub mod deployed_before;
+pub mod endpoint_serves;
+pub mod gate;
 pub mod host_allowed;
 pub mod job_passed;
+pub mod may_promote;
 pub mod not_older;
 pub mod not_older_release;
 pub mod plan_principal;

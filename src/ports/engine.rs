@@ -2,6 +2,7 @@
 //! configuration, the plan, and the changes that carry the plan out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -89,6 +90,10 @@ pub trait Engine: Send + Sync {
     /// Writes what an interrupted run made into the state, so that the next plan makes
     /// nothing twice. `made` is what `Recover` found: change and outcome of each.
     async fn adopt(&self, target: &str, world: &World, made: &[Value]) -> Result<(), Failure>;
+
+    /// The same bundle with every job and pipeline standing still whose clock does not run yet, and with the changed jobs
+    /// that read one of `models`: what a promotion deploys before the model is moved. None where the engine cannot.
+    fn holding_still(&self, models: &[String]) -> Option<Arc<dyn Engine>>;
 
     /// Makes this engine's changes again from a journal, to take them back.
     fn registry(&self, world: &World) -> Registry<World>;

@@ -28,6 +28,7 @@ pub fn render(view: &RunView) -> String {
     page.verdict();
     page.dangers();
     page.changes();
+    page.gate();
     page.smoke();
     page.undo();
     page.folded();
@@ -129,6 +130,13 @@ impl<'v> Page<'v> {
                 self.lines(&lines);
                 self.text.push_str("\n</details>\n");
             }
+        }
+    }
+
+    fn gate(&mut self) {
+        let lines = sections::gate(self.view);
+        if !lines.is_empty() && self.whole("\n#### Gate\n\n") {
+            self.lines(&lines);
         }
     }
 

@@ -5,6 +5,7 @@
 
 use super::run::RunView;
 use crate::domain::RunOutcome;
+use crate::domain::fact::Promotion;
 use crate::domain::plan::{Counts, PlanView, Risk};
 
 /// Whether the run was to change the workspace.
@@ -22,7 +23,10 @@ pub fn headline(view: &RunView) -> String {
         }
         Some(_) if !deploys(view) => planned(view),
         Some(RunOutcome::Unchanged) => format!("Nothing to deploy: `{target}` is as this commit says"),
-        Some(_) => deployed(view),
+        Some(_) => match &view.promotion {
+            Some(promotion) => promoted(view, promotion),
+            None => deployed(view),
+        },
     }
 }
 
@@ -58,6 +62,17 @@ fn deployed(view: &RunView) -> String {
         0 => text,
         1 => format!("{text}; smoke job `{}` passed", view.runs[0].job),
         n => format!("{text}; {n} smoke jobs passed"),
+    }
+}
+
+fn promoted(view: &RunView, promotion: &Promotion) -> String {
+    let Promotion { source, version, destination, .. } = promotion;
+    let text = format!("Promoted version {version} of `{source}` to `{destination}`");
+    match view.plan.as_ref().map(PlanView::counts) {
+        Some(counts_) if counts_.changed() > 0 => {
+            format!("{text} and deployed to `{}`: {}", view.about.target, counts(counts_, &DONE))
+        }
+        _ => text,
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::domain::fact::{self, About, Deployed, Deployment, Engine, Files, Release, Target};
+use crate::domain::fact::{self, About, Deployed, Deployment, Engine, Files, GateLine, Promotion, Release, Target};
 use crate::domain::ledger::Head;
 use crate::domain::plan::PlanView;
 use crate::domain::{Diagnostic, RunOutcome, Severity};
@@ -63,6 +63,9 @@ pub struct RunView {
     pub recorded: Option<Head>,
     pub resources: Vec<Deployed>,
     pub runs: Vec<RunEnd>,
+    /// Each metric at its gate.
+    pub gate: Vec<GateLine>,
+    pub promotion: Option<Promotion>,
     pub offline: Option<String>,
     pub deployed_commit: Option<String>,
     pub decided_later: Vec<String>,
@@ -165,6 +168,8 @@ impl RunView {
             fact::DEPLOYMENT => self.deployment = read(value),
             fact::RELEASE => self.release(read(value)),
             fact::RESOURCES => self.resources = read(value).unwrap_or_default(),
+            fact::GATE => self.gate = read(value).unwrap_or_default(),
+            fact::PROMOTION => self.promotion = read(value),
             fact::OFFLINE => self.offline = read(value),
             fact::DEPLOYED_COMMIT => self.deployed_commit = read(value),
             fact::DECIDED_LATER => self.decided_later = read(value).unwrap_or_default(),

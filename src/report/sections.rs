@@ -1,7 +1,7 @@
 //! Parts that the comment and the job summary share, each a list of lines.
 
 use super::headline::plural;
-use super::markdown::{code, link, prose};
+use super::markdown::{cell, code, link, prose};
 use super::run::RunView;
 use crate::domain::RunOutcome;
 use crate::domain::fact::About;
@@ -156,6 +156,39 @@ fn bytes(size: u64) -> String {
     }
 }
 
+/// One line for each metric at its gate.
+pub fn gate(view: &RunView) -> Vec<String> {
+    if view.gate.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec!["| metric | value | demanded | champion | |".to_owned(), "|---|---|---|---|---|".to_owned()];
+    for line in &view.gate {
+        let metric = cell(&format!("{} {}", line.model, line.metric));
+        let value = if line.value.is_empty() { "missing" } else { &line.value };
+        let verdict = if line.passed { "passed".to_owned() } else { format!("**refused**: {}", cell(&line.why)) };
+        let champion = if line.champion.is_empty() { "none" } else { &line.champion };
+        lines.push(format!("| {metric} | {} | {} | {} | {verdict} |", cell(value), cell(&line.limit), cell(champion)));
+    }
+    lines
+}
+
+/// A promotion's time by whose it is: what we do, what the platform builds, what was chosen to be watched.
+pub fn times(view: &RunView) -> Option<String> {
+    view.promotion.as_ref()?;
+    let of = |wanted: fn(&str) -> bool| -> f64 {
+        view.phases.iter().filter(|(name, _)| wanted(name)).filter_map(|(_, seconds)| *seconds).sum()
+    };
+    let platform = |name: &str| name == "candidate" || name.starts_with("traffic-");
+    let bake = |name: &str| name.starts_with("bake-");
+    let ours = of(|name| !(name == "candidate" || name.starts_with("traffic-") || name.starts_with("bake-")));
+    Some(format!(
+        "- deployed in {}; the platform built for {}; watched for {}",
+        length(ours),
+        length(of(platform)),
+        length(of(bake))
+    ))
+}
+
 /// What was done, or tried.
 pub fn steps(view: &RunView) -> Vec<String> {
     let mut lines: Vec<String> =
@@ -192,6 +225,7 @@ pub fn about(view: &RunView) -> Vec<String> {
     if !view.phases.is_empty() {
         lines.push(format!("- phases: {}", view.phases.iter().map(took).collect::<Vec<_>>().join(", ")));
     }
+    lines.extend(times(view));
     if !view.decided_later.is_empty() {
         let later: Vec<String> = view.decided_later.iter().map(|phase| code(phase)).collect();
         lines.push(format!("- decided when it runs: {}", later.join(", ")));

@@ -29,6 +29,7 @@ pub fn render(view: &RunView) -> String {
     section(&mut page, "Look twice", &plan.map(sections::dangers).unwrap_or_default());
     section(&mut page, sections::changes_title(view), &plan.map(changes::list).unwrap_or_default());
     section(&mut page, "How to undo", &sections::undo(view));
+    section(&mut page, "Gate", &sections::gate(view));
     section(&mut page, "Smoke", &sections::runs(view));
     section(&mut page, "Release", &sections::release(view));
     section(&mut page, "Now in the workspace", &sections::resources(view));

@@ -41,7 +41,12 @@ impl Unfinished {
                         found.begun[i].outcome = Some(outcome.clone());
                     }
                 }
-                Event::Undone { change, .. } => found.begun.retain(|b| b.spec.id() != change.id()),
+                // A run may make the same change twice: what is taken back is the later one.
+                Event::Undone { change, .. } => {
+                    if let Some(at) = found.begun.iter().rposition(|b| b.spec == *change) {
+                        found.begun.remove(at);
+                    }
+                }
                 Event::PointOfNoReturn { left } => found.past_point_of_no_return = Some(left.clone()),
                 Event::RunFinished { outcome, .. } if !outcome.is_unfinished() => return None,
                 _ => {}
@@ -54,11 +59,17 @@ impl Unfinished {
     }
 }
 
-type Rebuild<W> = Box<dyn Fn(&Spec) -> Option<Arc<dyn Change<W>>> + Send + Sync>;
+type Rebuild<W> = Arc<dyn Fn(&Spec) -> Option<Arc<dyn Change<W>>> + Send + Sync>;
 
 /// Makes a change again from its spec, by verb.
 pub struct Registry<W: Sync + ?Sized> {
     verbs: HashMap<&'static str, Rebuild<W>>,
+}
+
+impl<W: Sync + ?Sized> Clone for Registry<W> {
+    fn clone(&self) -> Self {
+        Self { verbs: self.verbs.clone() }
+    }
 }
 
 impl<W: Sync + ?Sized> Default for Registry<W> {
@@ -73,7 +84,7 @@ impl<W: Sync + ?Sized> Registry<W> {
         verb: &'static str,
         rebuild: impl Fn(&Spec) -> Option<Arc<dyn Change<W>>> + Send + Sync + 'static,
     ) -> Self {
-        self.verbs.insert(verb, Box::new(rebuild));
+        self.verbs.insert(verb, Arc::new(rebuild));
         self
     }
 

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::assignment::Assignment;
-use super::look::{self, Deploys, Look};
+use super::look::{self, Deploys, Look, Unchanged};
 use super::phase::{Context, Decision, Phase};
 use super::promises;
 use crate::bundle::knowledge::hushed;
@@ -42,15 +42,33 @@ pub struct Parts {
 /// `unchanged` is the phase to go on with where nothing is to be deployed but the ledger does
 /// not have this release yet.
 pub fn phases(parts: &Parts, unchanged: &'static str) -> Vec<Box<dyn Phase>> {
+    let mut phases = opening(parts, Unchanged::SkipTo(unchanged));
+    phases.extend(deploying(parts, ["deploy", "verify"]));
+    phases.extend(trying(parts));
+    phases
+}
+
+/// Until nobody else writes and nothing of an interrupted run is left.
+pub fn opening(parts: &Parts, unchanged: Unchanged) -> Vec<Box<dyn Phase>> {
     let Parts { assignment, engine, files, .. } = parts.clone();
     vec![
         Box::new(Look { assignment, engine, deploys: Some(Deploys { files, unchanged }) }),
         Box::new(Lock(parts.clone())),
         Box::new(Recovery(parts.clone())),
-        Box::new(Deploy(parts.clone())),
-        Box::new(Verify(parts.clone())),
-        Box::new(Judge),
     ]
+}
+
+/// The bundle, and a fresh look at what came of it. The phases are called `names`.
+pub fn deploying(parts: &Parts, names: [&'static str; 2]) -> Vec<Box<dyn Phase>> {
+    vec![
+        Box::new(Deploy { parts: parts.clone(), name: names[0] }),
+        Box::new(Verify { parts: parts.clone(), name: names[1] }),
+    ]
+}
+
+/// The smoke jobs, and what they ended with.
+pub fn trying(parts: &Parts) -> Vec<Box<dyn Phase>> {
+    vec![Box::new(Smoke(parts.clone())), Box::new(Judge)]
 }
 
 /// What a run holds until it has written its last word: given back at the very end, also
@@ -118,45 +136,70 @@ impl Phase for Recovery {
         let Some(unfinished) = Unfinished::of(&entries) else { return Ok(Decision::default()) };
         let facts = vec![("interrupted-run", unfinished.run.clone())];
         let (journal, engine) = (Arc::clone(&at.journal), Arc::clone(engine));
-        let recover = Recover::new(unfinished, journal, engine, &asked.target, &at.world);
+        let recover = Recover::new(unfinished, journal, engine, &asked.target, at.registry.clone());
         Ok(Decision { facts, changes: Graph::new().then(Arc::new(recover)), ..Decision::default() })
     }
 }
 
-struct Deploy(Parts);
+struct Deploy {
+    parts: Parts,
+    name: &'static str,
+}
 
 #[async_trait]
 impl Phase for Deploy {
-    fn name(&self) -> &'static str {
-        "deploy"
+    fn name(&self) -> &str {
+        self.name
     }
 
     /// Plans again: between the first plan and the lock another run may have deployed.
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
-        let Parts { assignment: asked, engine, files, mirror, .. } = &self.0;
+        let Parts { assignment: asked, engine, files, mirror, .. } = &self.parts;
         let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         mirror.point_at(files, &plan.root_path);
-        let undo_folder = asked.undo_folder(&plan.root_path);
+        // A stage may deploy twice: what the second overwrites is saved beside what the first did.
+        let undo_folder = format!("{}/{}", asked.undo_folder(&plan.root_path), self.name);
         let changes = engine.changes(&asked.target, &at.world, &undo_folder).await?;
         let facts = look::facts(&plan)?;
         Ok(Decision { facts, changes, ..Decision::default() })
     }
 }
 
-/// Reads afresh, and runs the smoke jobs only on what is as promised.
-struct Verify(Parts);
+/// Reads afresh: a smoke job runs only on what is as promised.
+struct Verify {
+    parts: Parts,
+    name: &'static str,
+}
 
 #[async_trait]
 impl Phase for Verify {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+        let Parts { assignment: asked, engine, .. } = &self.parts;
+        let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
+        let catalog = asked.environment.catalog.as_deref();
+        let promises = promises::promises(&plan.config, &plan.document, &plan.deployer, catalog);
+        Ok(Decision { verdicts: vec![as_promised::verdict(&promises)], ..Decision::default() })
+    }
+}
+
+struct Smoke(Parts);
+
+#[async_trait]
+impl Phase for Smoke {
     fn name(&self) -> &'static str {
-        "verify"
+        "smoke"
     }
 
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
         let Parts { assignment: asked, engine, .. } = &self.0;
+        if asked.smoke.is_empty() {
+            return Ok(Decision::default());
+        }
         let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
-        let catalog = asked.environment.catalog.as_deref();
-        let promises = promises::promises(&plan.config, &plan.document, &plan.deployer, catalog);
         let mut changes = Graph::new();
         for (i, smoke) in asked.smoke.iter().enumerate() {
             let job = &plan.config["resources"]["jobs"][&smoke.job];
@@ -176,7 +219,7 @@ impl Phase for Verify {
             };
             changes = changes.then(Arc::new(run));
         }
-        Ok(Decision { verdicts: vec![as_promised::verdict(&promises)], changes, ..Decision::default() })
+        Ok(Decision { changes, ..Decision::default() })
     }
 }
 

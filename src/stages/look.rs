@@ -31,8 +31,16 @@ pub struct Look {
 
 pub struct Deploys {
     pub files: WorkspaceFiles,
-    /// The phase to go on with where only the ledger has something to learn.
-    pub unchanged: &'static str,
+    pub unchanged: Unchanged,
+}
+
+/// What is left to do where the bundle is deployed as it is.
+#[derive(Clone, Copy)]
+pub enum Unchanged {
+    /// The phase to go on with, if the ledger has something to learn.
+    SkipTo(&'static str),
+    /// The bundle is not all that the stage is about.
+    GoOn,
 }
 
 #[async_trait]
@@ -58,7 +66,10 @@ impl Phase for Look {
         if older && asked.allow_older {
             decision.facts.push((fact::OLDER, json!(true)));
         }
-        if plan.is_empty() && !interrupted(files, &plan.root_path).await? {
+        if let Unchanged::SkipTo(unchanged) = unchanged
+            && plan.is_empty()
+            && !interrupted(files, &plan.root_path).await?
+        {
             if self.is_news(at).await? {
                 decision.skip_to = Some(unchanged);
             } else {

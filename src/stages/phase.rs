@@ -30,7 +30,7 @@ pub struct Decision {
 
 #[async_trait]
 pub trait Phase: Send + Sync {
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Only reads. `begun` is what earlier phases of this run did.
     async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure>;

@@ -139,5 +139,9 @@ fn details(entries: &[Entry]) -> BTreeMap<String, Value> {
             _ => {}
         }
     }
-    BTreeMap::from([("verdicts".to_owned(), json!(verdicts)), ("runs".to_owned(), json!(runs))])
+    let mut details = BTreeMap::from([("verdicts".to_owned(), json!(verdicts)), ("runs".to_owned(), json!(runs))]);
+    for name in [fact::TESTED, fact::PROMOTION] {
+        details.extend(fact::<Value>(entries, name).map(|value| (name.to_owned(), value)));
+    }
+    details
 }

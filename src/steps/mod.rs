@@ -11,6 +11,8 @@ pub mod open_ledger;
 pub mod record;
 pub mod recover;
 pub mod run_job;
+pub mod runs_since;
+pub mod serve;
 pub mod sticky_comment;
 pub mod volume;
 pub mod volume_store;

@@ -33,9 +33,8 @@ impl Recover {
         journal: Arc<Journal>,
         engine: Arc<dyn Engine>,
         target: &str,
-        world: &World,
+        registry: Registry<World>,
     ) -> Self {
-        let registry = engine.registry(world);
         Self { unfinished, registry, journal, engine, target: target.to_owned() }
     }
 

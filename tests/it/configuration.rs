@@ -180,7 +180,7 @@ fn the_schema_that_is_checked_in_is_the_one_of_the_types() {
 /// The reader checks a file by the schema; a keyword it does not know would check nothing.
 #[test]
 fn the_schema_says_only_what_the_reader_understands() {
-    const KNOWN: [&str; 17] = [
+    const KNOWN: [&str; 20] = [
         "$schema",
         "$defs",
         "$ref",
@@ -193,6 +193,9 @@ fn the_schema_says_only_what_the_reader_understands() {
         "items",
         "anyOf",
         "const",
+        "enum",
+        "minimum",
+        "maximum",
         "default",
         "examples",
         "pattern",
@@ -212,4 +215,35 @@ fn the_schema_says_only_what_the_reader_understands() {
         }
     }
     walk(&config::schema());
+}
+
+#[test]
+fn a_model_has_its_defaults_and_every_wrong_number_its_line() {
+    let serve = "models: {churn: {gate: {roc_auc: {at_least: 0.8, slices: [new]}}, serve: {endpoint: churn}}}";
+    let config = read(&format!("environments:\n  dev: {{host: dbc.example.com}}\n{serve}\n")).unwrap();
+    insta::assert_snapshot!("a_models_defaults", config.to_yaml());
+    let wrong = "\
+environments: {dev: {host: dbc.example.com}}
+models:
+  churn:
+    alias: latest
+    train: {job: train, in: prod, version_from: {}}
+    gate:
+      roc_auc: {at_least: 0.9, at_most: 0.8}
+      f1: {not_worse_than_champion_by: -1}
+    serve:
+      endpoint: my endpoint
+      traffic: [50, 10]
+      errors_at_most: 200
+      requests: [{rows: [1]}]
+";
+    insta::assert_snapshot!("a_models_contradictions", refusal(wrong));
+    let shapes = "\
+environments: {dev: {host: dbc.example.com}}
+models:
+  churn:
+    gate: {roc_auc: {at_least: high}}
+    serve: {endpoint: churn, size: Huge, scale_to_zero: sometimes, traffic: [300], requests_at_least: -1}
+";
+    insta::assert_snapshot!("a_models_wrong_kinds", refusal(shapes));
 }

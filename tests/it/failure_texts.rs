@@ -25,6 +25,8 @@ use mlops_deploy::saga::{JournalError, StepError};
 use mlops_deploy::steps::ledger::Ledger;
 use serde_json::{Value, json};
 
+use crate::promotion_texts;
+
 fn refused(verdict: Verdict) -> Failure {
     verdict.answer.unwrap_err()
 }
@@ -158,7 +160,7 @@ fn outside() -> Vec<Failure> {
 }
 
 fn all() -> Vec<Failure> {
-    [inputs(), gates(), releases(), outside()].into_iter().flatten().collect()
+    [inputs(), gates(), releases(), outside(), promotion_texts::all()].into_iter().flatten().collect()
 }
 
 #[test]
@@ -190,6 +192,7 @@ fn a_cause_is_said_once_and_foreign_text_gives_no_commands() {
 
 /// Reasons whose message is held where its scene is.
 const TOLD_IN: &[(&str, &str)] = &[
+    ("alias-moved", "serving__an_alias_moves_and_moves_back_and_a_humans_repair_stays"),
     ("oidc-unavailable", "sign_in__a_job_without_the_permission_is_told_which_one"),
     ("token-refused", "sign_in__a_refused_exchange_shows_the_claims_beside_what_the_policy_must_match"),
     ("no-model-version", "training__the_words_of_what_goes_wrong"),
@@ -217,8 +220,6 @@ fn every_reason_has_its_message_held() {
         ("release-missing", include_str!("release_stories.rs")),
         ("ledger-unreadable", include_str!("release_stories.rs")),
         ("unsafe-archive", include_str!("archives.rs")),
-        ("model-not-portable", include_str!("model_copy/refusals.rs")),
-        ("copy-differs", include_str!("model_copy/refusals.rs")),
     ];
     let in_a_scene = |name: &str| in_a_scene(name) || in_words.iter().any(|(n, text)| *n == name && told_by(text, n));
     let names: Vec<&str> = Reason::ALL.iter().map(|reason| reason.name()).collect();

@@ -275,7 +275,7 @@ impl Place {
             files: Arc::new(LocalFiles),
             process: Arc::new(LocalProcess::new(String::new(), masker)),
             clock: Arc::new(SystemClock),
-            ..crate::nowhere::world()
+            github: None,
         };
         Self { world, _running: running }
     }

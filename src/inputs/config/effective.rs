@@ -3,6 +3,7 @@
 
 use serde_yaml::Value;
 
+use super::models::Serve;
 use super::{Config, PlanPrincipal};
 
 pub(super) fn render(config: &Config) -> String {
@@ -51,6 +52,18 @@ pub(super) fn render(config: &Config) -> String {
             page.value(3, &format!("{at}.parameters"), name, Some(value));
         }
     }
+    if !config.models.is_empty() {
+        page.open(0, "models");
+    }
+    for (key, model) in &config.models {
+        page.open(1, key);
+        let at = format!("models.{key}");
+        page.value(2, &at, "alias", Some(model.alias()));
+        if let Some(serve) = &model.serve {
+            page.open(2, "serve");
+            page.serve(&format!("{at}.serve"), serve);
+        }
+    }
     page.open(0, "budgets");
     for (stage, budget) in &config.budgets {
         page.value(1, "budgets", stage, Some(&budget.to_string()));
@@ -69,9 +82,44 @@ impl Page<'_> {
     }
 
     fn value(&mut self, depth: usize, above: &str, key: &str, value: Option<&str>) {
-        let value = value.map_or("null".to_owned(), scalar);
+        self.scalar(depth, above, key, &value.map_or(Value::Null, |text| Value::String(text.to_owned())));
+    }
+
+    fn scalar(&mut self, depth: usize, above: &str, key: &str, value: &Value) {
+        let value = match value {
+            Value::String(text) => scalar(text),
+            other => serde_yaml::to_string(other).expect("a scalar is always YAML").trim_end().to_owned(),
+        };
         let origin = self.came_from(above, key);
         self.text.push_str(&format!("{}{}: {value}  # {origin}\n", "  ".repeat(depth), scalar(key)));
+    }
+
+    fn serve(&mut self, at: &str, serve: &Serve) {
+        let mut value = |key: &str, value: Value| self.scalar(3, at, key, &value);
+        let text = |text: String| Value::String(text);
+        let number = |number: Option<f64>| number.map_or(Value::Null, Value::from);
+        for (key, setting) in serve.settings() {
+            let spelt = match key.as_str() {
+                "workload_size" => "size",
+                "workload_type" => "compute",
+                _ => "scale_to_zero",
+            };
+            value(
+                spelt,
+                setting.as_bool().map_or_else(|| text(setting.as_str().unwrap_or_default().into()), Value::Bool),
+            );
+        }
+        value("endpoint", text(serve.endpoint.clone()));
+        value("bake", text(serve.bake().to_string()));
+        value("build", text(serve.build().to_string()));
+        value("requests_at_least", Value::from(serve.requests_at_least()));
+        value("on_few_requests", text(if serve.goes_on_unproven() { "go-on" } else { "stop" }.into()));
+        value("errors_at_most", number(Some(serve.errors_at_most())));
+        value("tolerance", number(serve.tolerance));
+        value("latency", serve.latency.map_or(Value::Null, |latency| text(latency.to_string())));
+        let steps: Vec<String> = serve.traffic().iter().map(u64::to_string).collect();
+        let origin = self.came_from(at, "traffic");
+        self.text.push_str(&format!("      traffic: [{}]  # {origin}\n", steps.join(", ")));
     }
 
     fn item(&mut self, above: &str, key: &str, value: &str) {

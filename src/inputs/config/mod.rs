@@ -2,6 +2,7 @@
 //! budgets. Every mistake at once, each on its line; whatever is left out has its default here.
 
 mod effective;
+mod models;
 mod places;
 mod schema;
 mod shape;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+pub use self::models::{Dataset, Model, Rule, Serve, Train, VersionFrom};
 pub use self::places::Releases;
 pub use self::schema::{SCHEMA_FILE, schema};
 use self::shape::{Plan, Shape};
@@ -67,6 +69,8 @@ pub struct Config {
     pub environments: IndexMap<String, Environment>,
     pub releases: Releases,
     pub smoke: Vec<Smoke>,
+    /// By their keys under `resources.registered_models`.
+    pub models: IndexMap<String, Model>,
     budgets: IndexMap<&'static str, Period>,
     tree: Tree,
 }
@@ -144,6 +148,7 @@ impl Config {
             environments: shape.environments.into_iter().map(environment).collect(),
             releases: Releases::read(shape.releases.as_deref()),
             smoke: shape.smoke.into_iter().map(smoke).collect(),
+            models: shape.models,
             tree,
         }
     }
@@ -182,6 +187,7 @@ impl Config {
             }
         }
         places::contradictions(self, &mut refuse);
+        models::contradictions(&self.models, &mut refuse);
         for (i, smoke) in self.smoke.iter().enumerate() {
             if smoke.timeout.is_zero() {
                 refuse(
@@ -199,6 +205,11 @@ impl Config {
             }
         }
         found
+    }
+
+    /// Keys of the jobs that train a model.
+    pub fn training_jobs(&self) -> Vec<String> {
+        self.models.values().filter_map(|model| model.train.as_ref().map(|train| train.job.clone())).collect()
     }
 
     /// Where a key stands, or the nearest one above it that somebody wrote.

@@ -96,13 +96,16 @@ impl<'s> Walk<'s> {
         let Some(map) = tree.as_map() else { return };
         let properties = schema.get("properties").and_then(Value::as_object);
         let others = schema.get("additionalProperties").filter(|o| o.is_object());
+        // Somebody else's mapping: the body of a request.
+        if properties.is_none() && schema.get("additionalProperties") == Some(&Value::Bool(true)) {
+            return;
+        }
         for (key, value) in map {
             path.push_key(key);
             match (properties.and_then(|p| p.get(key)), others) {
                 (Some(property), _) => self.value(property, value, path),
                 (None, Some(other)) => {
-                    let dots = path.head() != Some("environments");
-                    if !is_name(key, dots) {
+                    if !is_name(key, path.head()) {
                         let summary = format!("`{key}` cannot be a name; use letters, digits, `-` and `_`");
                         self.refuse(summary, value.key.as_ref());
                     }
@@ -140,10 +143,7 @@ impl<'s> Walk<'s> {
             Some("a length of time") => Period::parse(text).is_none().then(|| "is not a length of time".to_owned()),
             Some("a workspace's address") => Host::parse(text).err().map(|e| e.to_string()),
             _ if text.chars().any(char::is_control) => Some("must not hold control characters".to_owned()),
-            _ => match schema.get("const").and_then(Value::as_str) {
-                Some(only) if only != text => Some(format!("is not `{only}`")),
-                _ => None,
-            },
+            _ => not_allowed(schema, text),
         };
         if let Some(wrong) = wrong {
             let given = if text.trim().is_empty() { String::new() } else { format!(": `{text}`") };
@@ -152,9 +152,34 @@ impl<'s> Walk<'s> {
     }
 }
 
-/// Names of environments, and of parameters: those may have dots.
-fn is_name(key: &str, dots: bool) -> bool {
-    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_') || dots && c == '.')
+/// A text that is none of the allowed ones, or a number out of its range.
+fn not_allowed(schema: &Value, text: &str) -> Option<String> {
+    if let Some(only) = schema.get("const").and_then(Value::as_str) {
+        return (only != text).then(|| format!("is not `{only}`"));
+    }
+    if let Some(allowed) = schema.get("enum").and_then(Value::as_array) {
+        let allowed: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
+        let named: Vec<String> = allowed.iter().map(|a| format!("`{a}`")).collect();
+        return (!allowed.contains(&text)).then(|| format!("is none of {}", named.join(", ")));
+    }
+    let number: f64 = text.parse().ok().filter(|_| !types(schema).contains(&"string"))?;
+    let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
+    let (least, most) = (bound("minimum"), bound("maximum"));
+    match (least.filter(|least| number < *least), most.filter(|most| number > *most)) {
+        (Some(least), _) => Some(format!("is less than {least}")),
+        (None, Some(most)) => Some(format!("is more than {most}")),
+        (None, None) => None,
+    }
+}
+
+/// Names of environments; those of parameters may have dots, and what MLflow calls a metric may be anything.
+fn is_name(key: &str, within: Option<&str>) -> bool {
+    let fits = |c: char| match within {
+        Some("models") => !c.is_control(),
+        Some("environments") => c.is_alphanumeric() || matches!(c, '-' | '_'),
+        _ => c.is_alphanumeric() || matches!(c, '-' | '_' | '.'),
+    };
+    !key.trim().is_empty() && key.chars().all(fits)
 }
 
 fn types(schema: &Value) -> Vec<&str> {
@@ -165,14 +190,18 @@ fn types(schema: &Value) -> Vec<&str> {
     }
 }
 
-/// Any scalar will do for a text: the typed reading takes it as it is written.
+/// Any scalar will do for a text: the typed reading takes it as it is written. A number or a truth is what it is.
 fn accepts(schema: &Value, node: &Node) -> bool {
     let types = types(schema);
     match node {
         Node::Map(_) => types.contains(&"object"),
         Node::List(_) => types.contains(&"array"),
         Node::Null => types.contains(&"null"),
-        _ => types.contains(&"string"),
+        _ if types.contains(&"string") => true,
+        Node::Bool(_) => types.contains(&"boolean"),
+        Node::Int(_) => types.contains(&"integer") || types.contains(&"number"),
+        Node::Float(_) => types.contains(&"number"),
+        Node::String(_) => false,
     }
 }
 
@@ -183,6 +212,9 @@ fn expected(schema: &Value) -> String {
     match types(schema).first() {
         Some(&"object") => "a mapping".to_owned(),
         Some(&"array") => "a list".to_owned(),
+        Some(&"boolean") => "`true` or `false`".to_owned(),
+        Some(&"integer") => "a whole number".to_owned(),
+        Some(&"number") => "a number".to_owned(),
         _ => "a text".to_owned(),
     }
 }

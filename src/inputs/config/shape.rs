@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::models::Model;
 use crate::domain::Host;
 use crate::inputs::period::Period;
 
@@ -24,6 +25,9 @@ pub struct Shape {
     /// Jobs of the bundle that are run after a deployment, one after the other; each must end in SUCCESS.
     #[serde(deserialize_with = "blank_is_default")]
     pub smoke: Vec<Smoke>,
+    /// The bundle's models that are promoted, by their keys under `resources.registered_models`.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub models: IndexMap<String, Model>,
     /// How long a stage may take; the input `deadline` overrides it.
     #[serde(deserialize_with = "blank_is_default")]
     pub budgets: Budgets,
@@ -129,7 +133,9 @@ pub struct Budgets {
 }
 
 /// A key with nothing behind it, as it stays when its entries are commented out.
-fn blank_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+pub(super) fn blank_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 

@@ -1,13 +1,13 @@
 //! Registered models: what the registry answers, and the verbs that change it.
 
-pub mod bytes;
-pub mod copy_version;
-pub mod finalize;
 pub mod find_version;
-pub mod mlmodel;
-pub mod proven_copy;
+pub mod input_example;
+pub mod move_alias;
 pub mod registry;
+pub mod rights;
 pub mod tag_version;
 pub mod tracking;
+pub mod triggers;
 
+pub use move_alias::MoveAlias;
 pub use registry::{Registered, Registry, Version};

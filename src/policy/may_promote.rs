@@ -1,0 +1,148 @@
+//! A model may be promoted when nothing that is known beforehand can stop it half way, or start what nobody asked for.
+//!
+//! Everything that is missing is said at once: whoever grants rights is asked once, not five times.
+
+use super::Verdict;
+use crate::domain::rights::Right;
+use crate::domain::{Failure, ModelName, ModelVersion, Reason};
+
+const RULE: &str = "may-promote";
+
+/// Both models must lie in one metastore: only then can prod read staging's bytes.
+pub fn same_metastore(source: (&ModelName, &str), destination: (&ModelName, &str)) -> Verdict {
+    if source.1 == destination.1 && !source.1.is_empty() {
+        return Verdict::yes(RULE, format!("{} and {} lie in one metastore", source.0, destination.0));
+    }
+    let failure = Failure::new(
+        Reason::OtherMetastore,
+        format!(
+            "promote {} to {}: they lie in different metastores, {} and {}",
+            source.0, destination.0, source.1, destination.1
+        ),
+    );
+    Verdict::no(
+        RULE,
+        failure.hint("a promotion reads and writes through one workspace; both catalogs must be in its metastore"),
+    )
+}
+
+/// Who lacks which rights: the principal that deploys, and the endpoint's creator.
+pub fn granted(missing: &[(String, Vec<Right>)], not_owner_of: &[(String, ModelName)]) -> Verdict {
+    let lacks: Vec<&(String, Vec<Right>)> = missing.iter().filter(|(_, rights)| !rights.is_empty()).collect();
+    if lacks.is_empty() && not_owner_of.is_empty() {
+        return Verdict::yes(RULE, "every right that the promotion needs is there");
+    }
+    let mut message = "promote the model: rights are missing".to_owned();
+    let mut hint = "let an owner of these things run".to_owned();
+    for (principal, rights) in lacks {
+        for right in rights {
+            message.push_str(&format!("\n  {principal} lacks {right}"));
+            hint.push_str(&format!("\n  {};", right.grant_to(principal)));
+        }
+    }
+    for (principal, model) in not_owner_of {
+        message.push_str(&format!("\n  {principal} does not own {model}, and only an owner moves an alias"));
+        hint.push_str(&format!("\n  ALTER FUNCTION {model} OWNER TO `{principal}`;"));
+    }
+    Verdict::no(RULE, Failure::new(Reason::GrantMissing, message).hint(hint))
+}
+
+/// Jobs that a new version, or a moved alias, starts by itself: said, because nobody should wonder who started them, and
+/// refused where one of them trains.
+pub fn starts_no_training(model: &ModelName, started: &[String], training: &[String]) -> Verdict {
+    let trains: Vec<&str> = started.iter().filter(|job| training.contains(job)).map(String::as_str).collect();
+    if !trains.is_empty() {
+        let message = format!("promote to {model}: a new version or a moved alias would start {}", named(&trains));
+        let failure = Failure::new(Reason::TrainsInProd, message);
+        return Verdict::no(
+            RULE,
+            failure.hint("take the trigger off: the model that was tested is the one that serves"),
+        );
+    }
+    let started: Vec<&str> = started.iter().map(String::as_str).collect();
+    if started.is_empty() {
+        return Verdict::yes(RULE, format!("no job starts by itself with a new version of {model}"));
+    }
+    Verdict::yes(RULE, format!("a new version of {model}, or its alias, starts {} by itself", named(&started)))
+}
+
+fn named(jobs: &[&str]) -> String {
+    jobs.iter().map(|job| format!("job `{job}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Jobs of this stage that train, and would run by themselves in prod.
+pub fn nothing_trains(jobs: &[&str]) -> Verdict {
+    if jobs.is_empty() {
+        return Verdict::yes(RULE, "no training job runs by itself here");
+    }
+    let failure = Failure::new(
+        Reason::TrainsInProd,
+        format!("promote the model: {} would train in this environment", named(jobs)),
+    );
+    Verdict::no(RULE, failure.hint("the model that was tested is the one that serves: pause these jobs in this target, or leave them out of it"))
+}
+
+/// No training job was started while the promotion went on: job and page of each run that was.
+pub fn nothing_trained(jobs: usize, runs: &[(String, String)]) -> Verdict {
+    const RULE: &str = "nothing-trained";
+    if runs.is_empty() {
+        return Verdict::yes(RULE, format!("none of {jobs} training jobs was started here"));
+    }
+    let runs: Vec<String> = runs.iter().map(|(job, url)| format!("\n  job `{job}`: {url}")).collect();
+    let message = format!("promote without training: somebody trained here meanwhile{}", runs.concat());
+    Verdict::no(
+        RULE,
+        Failure::new(Reason::TrainsInProd, message).hint("find out who started it; promote again when that is settled"),
+    )
+}
+
+/// How many entities an endpoint can hold.
+pub const MOST_ENTITIES: usize = 10;
+
+pub fn endpoint_is_free(name: &str, busy: bool, entities: usize, hides_a_key: bool, permission: &str) -> Verdict {
+    let refuse = |reason, message: String, hint: &str| Verdict::no(RULE, Failure::new(reason, message).hint(hint));
+    if busy {
+        let message = format!("update endpoint `{name}`: another update of it goes on");
+        return refuse(Reason::EndpointBusy, message, "wait until it has ended, then run again");
+    }
+    if entities >= MOST_ENTITIES {
+        let message =
+            format!("update endpoint `{name}`: it serves {entities} entities, and {MOST_ENTITIES} are the most");
+        return refuse(Reason::EndpointFull, message, "take away entities that get no traffic");
+    }
+    if hides_a_key {
+        let message = format!("update endpoint `{name}`: it serves an external model, whose key cannot be read back");
+        return refuse(Reason::EndpointUnfit, message, "serve the promoted model from an endpoint of its own");
+    }
+    if !permission.is_empty() && permission != "CAN_MANAGE" {
+        let message = format!("update endpoint `{name}`: the principal has {permission}, not CAN_MANAGE");
+        return refuse(Reason::PermissionDenied, message, "give the principal that deploys CAN_MANAGE on the endpoint");
+    }
+    Verdict::yes(RULE, format!("endpoint `{name}` can be updated"))
+}
+
+/// The version that is asked for is the one that was tested.
+pub fn is_the_tested(model: &ModelName, version: ModelVersion, tested: Option<ModelVersion>) -> Verdict {
+    match tested {
+        Some(tested) if tested == version => {
+            Verdict::yes(RULE, format!("version {version} of {model} passed its gate"))
+        }
+        Some(tested) => {
+            let message =
+                format!("promote version {version} of {model}: staging tested version {tested} with this release");
+            Verdict::no(
+                RULE,
+                Failure::new(Reason::NotTested, message)
+                    .hint("promote the version that was tested, or run deploy-staging again"),
+            )
+        }
+        None => {
+            let message =
+                format!("promote {model}: staging has no record of a version that passed the gate with this release");
+            Verdict::no(
+                RULE,
+                Failure::new(Reason::NotTested, message).hint("run deploy-staging with this release first"),
+            )
+        }
+    }
+}

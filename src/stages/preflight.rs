@@ -1,0 +1,175 @@
+//! Phase `preflight` of a promotion: everything that could stop it half way, asked before anything is written.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::assignment::Assignment;
+use super::endpoint::Serve;
+use super::phase::{Context, Decision, Phase};
+use crate::domain::rights::{Right, Securable};
+use crate::domain::{Alias, Failure, ModelName, ModelVersion, Reason, fact};
+use crate::policy::{Verdict, may_promote};
+use crate::ports::engine::{Engine, EnginePlan};
+use crate::ports::{Request, World};
+use crate::saga::Begun;
+use crate::steps::model::registry::Registered;
+use crate::steps::model::{Registry, rights, triggers};
+use crate::steps::serve::endpoint;
+
+/// One model on its way to the environment.
+#[derive(Clone)]
+pub struct Promotion {
+    /// The model's key in the bundle.
+    pub key: String,
+    pub source: ModelName,
+    pub version: ModelVersion,
+    /// What the earlier stage's ledger says was tested with this release.
+    pub tested: Option<ModelVersion>,
+    pub destination: ModelName,
+    pub alias: Alias,
+    pub serve: Option<Serve>,
+    /// Keys of the jobs that train.
+    pub training: Vec<String>,
+}
+
+pub struct Preflight {
+    pub promotion: Arc<Promotion>,
+    pub assignment: Arc<Assignment>,
+    pub engine: Arc<dyn Engine>,
+}
+
+#[async_trait]
+impl Phase for Preflight {
+    fn name(&self) -> &str {
+        "preflight"
+    }
+
+    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+        let asked = &self.assignment;
+        let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
+        let Promotion { source, version, destination, training, .. } = self.promotion.as_ref();
+        let registry = Registry(at.world.workspace.as_ref());
+        let Some(from) = registry.model(source).await? else { return Err(unseen(source)) };
+        let to = registry.model(destination).await?;
+        let metastore = match &to {
+            Some(to) => to.metastore_id.clone(),
+            None => metastore(&at.world).await?,
+        };
+        let started = triggers::started_by(&at.world, destination).await?;
+        let mut verdicts = vec![
+            may_promote::is_the_tested(source, *version, self.promotion.tested),
+            may_promote::same_metastore((source, &from.metastore_id), (destination, &metastore)),
+            may_promote::starts_no_training(destination, &started, &names_of(&plan.config, training)),
+            may_promote::nothing_trains(&run_by_themselves(&plan.config, training)),
+            self.granted(&at.world, &plan, &from, to.as_ref()).await?,
+        ];
+        if let Some(serve) = &self.promotion.serve {
+            verdicts.extend(free(&at.world, serve).await?);
+        }
+        let promoted = fact::Promotion {
+            key: self.promotion.key.clone(),
+            source: source.clone(),
+            version: *version,
+            destination: destination.clone(),
+        };
+        let facts = vec![(fact::PROMOTION, json!(promoted))];
+        Ok(Decision { facts, verdicts, ..Decision::default() })
+    }
+}
+
+impl Preflight {
+    /// The principal's rights on both models, and the right of the endpoint's creator to load the new one.
+    async fn granted(
+        &self,
+        world: &World,
+        plan: &EnginePlan,
+        from: &Registered,
+        to: Option<&Registered>,
+    ) -> Result<Verdict, Failure> {
+        let principal = plan.deployer.as_str();
+        let destination = &self.promotion.destination;
+        let mut wanted = Vec::from(Right::to_reach(&from.name));
+        wanted.push(Right::on_model(&from.name, "EXECUTE"));
+        let mut not_owner_of = Vec::new();
+        let schema = format!("{}.{}", destination.catalog, destination.schema);
+        match to {
+            Some(to) => {
+                wanted.extend(Right::to_reach(destination));
+                wanted.push(Right::on_model(destination, "CREATE_MODEL_VERSION"));
+                wanted.push(Right::on_model(destination, "APPLY_TAG"));
+                if to.owner != principal && !self.manages(world, principal).await? {
+                    not_owner_of.push((principal.to_owned(), destination.clone()));
+                }
+            }
+            // The bundle makes the model, and perhaps its schema: whoever makes a thing owns it.
+            None if exists(world, &schema).await? => {
+                wanted.extend(Right::to_reach(destination));
+                wanted.push(Right::on(Securable::Schema, schema, "CREATE_MODEL"));
+            }
+            None => wanted.push(Right::on(Securable::Catalog, &destination.catalog, "USE_CATALOG")),
+        }
+        let mut missing = vec![(principal.to_owned(), rights::missing(world, principal, &wanted).await?)];
+        if let (Some(serve), Some(_)) = (&self.promotion.serve, to)
+            && let Some(endpoint) = endpoint::read(world, &serve.endpoint).await?
+            && endpoint.creator != principal
+        {
+            let mut loads = Vec::from(Right::to_reach(destination));
+            loads.push(Right::on_model(destination, "EXECUTE"));
+            let lacks = rights::missing(world, &endpoint.creator, &loads).await?;
+            missing.push((format!("{}, who made the endpoint,", endpoint.creator), lacks));
+        }
+        Ok(may_promote::granted(&missing, &not_owner_of))
+    }
+
+    async fn manages(&self, world: &World, principal: &str) -> Result<bool, Failure> {
+        let manage = [Right::on_model(&self.promotion.destination, "MANAGE")];
+        Ok(rights::missing(world, principal, &manage).await?.is_empty())
+    }
+}
+
+async fn free(world: &World, serve: &Serve) -> Result<Option<Verdict>, Failure> {
+    let Some(now) = endpoint::read(world, &serve.endpoint).await? else { return Ok(None) };
+    let busy = now.update == endpoint::Update::GoesOn;
+    let staying = now.serving.clone().trimmed();
+    let hides = now.serving.entities.iter().any(|entity| entity.hides_a_key());
+    Ok(Some(may_promote::endpoint_is_free(&serve.endpoint, busy, staying.entities.len(), hides, &now.permission)))
+}
+
+fn unseen(source: &ModelName) -> Failure {
+    let message = format!("find model {source} through the workspace that is promoted to: it does not know it");
+    Failure::new(Reason::NotFound, message).hint(format!(
+        "bind catalog `{}` to this workspace, and grant its principal USE CATALOG, USE SCHEMA and EXECUTE there",
+        source.catalog
+    ))
+}
+
+async fn metastore(world: &World) -> Result<String, Failure> {
+    let answer = world.workspace.call(Request::get("/api/2.1/unity-catalog/metastore_summary")).await;
+    let answer = answer.and_then(|r| r.json()).map_err(|e| e.into_failure("read which metastore the workspace has"))?;
+    Ok(answer["metastore_id"].as_str().unwrap_or_default().to_owned())
+}
+
+async fn exists(world: &World, schema: &str) -> Result<bool, Failure> {
+    match world.workspace.call(Request::get(format!("/api/2.1/unity-catalog/schemas/{schema}"))).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into_failure(format!("read schema {schema}"))),
+    }
+}
+
+/// Training jobs of the target whose clock runs.
+fn run_by_themselves<'t>(config: &Value, training: &'t [String]) -> Vec<&'t str> {
+    let runs = |key: &&String| {
+        let job = &config["resources"]["jobs"][key.as_str()];
+        ["schedule", "trigger", "continuous"].iter().any(|c| job[c].is_object() && job[c]["pause_status"] != "PAUSED")
+    };
+    training.iter().filter(runs).map(String::as_str).collect()
+}
+
+/// What the target calls them.
+fn names_of(config: &Value, training: &[String]) -> Vec<String> {
+    let name = |key: &String| config["resources"]["jobs"][key]["name"].as_str().map(str::to_owned);
+    training.iter().filter_map(name).collect()
+}
