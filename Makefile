@@ -22,7 +22,7 @@ need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq
 	&& DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $(2) >/dev/null; } \
 	|| { echo "$(1) is missing: install the package $(2)" >&2; exit 1; }
 
-.PHONY: demo test rust description minilake python lint mlflow container act conformance bench image dist clean
+.PHONY: demo test rust description minilake python lint mlflow s3 container act conformance bench bench-copy image dist clean
 
 demo: $(VENV)/.uv
 	cargo build --locked
@@ -61,6 +61,10 @@ python: $(VENV)/.all
 mlflow: $(VENV)/.mlflow
 	cargo test --locked --test it -- mlflow
 
+# Copies with keys for a bucket, on a server of S3's interface that is not ours.
+s3: $(VENV)/.s3
+	cargo test --locked --test it -- model_copy::s3
+
 # The image as the runner runs it: that of MLOPS_DEPLOY_IMAGE, or one made of the debug binary.
 container: $(VENV)/.all
 	tools/with-docker.sh cargo test --locked --test it -- container
@@ -83,6 +87,12 @@ bench: $(VENV)/.uv
 	cargo build --locked --release
 	python3 tools/bench.py target/release/mlops-deploy
 	python3 tools/bench_release.py target/release/mlops-deploy
+
+# Without MLflow (a Python that has it: MLFLOW=...) only the pipe is measured beside it.
+bench-copy:
+	cargo build --locked --release --bin mlops-deploy --example bare_pipe
+	python3 tools/bench_copy.py target/release/mlops-deploy target/release/examples/bare_pipe $(if $(MLFLOW),--mlflow $(MLFLOW))
+	python3 tools/bench_copy.py target/release/mlops-deploy target/release/examples/bare_pipe --big 10
 
 # The binary as it ships: static, small, without the stand-ins.
 dist: $(DIST_BINARY)
@@ -110,6 +120,11 @@ $(VENV)/.all: tools/requirements.txt | $(VENV)/.uv
 $(VENV)/.mlflow: tools/mlflow.txt | $(VENV)/.all
 	uv venv --quiet --clear $(VENV)/mlflow
 	uv pip install --quiet --require-hashes --python $(VENV)/mlflow/bin/python -r $<
+	touch $@
+
+$(VENV)/.s3: tools/s3.txt | $(VENV)/.all
+	uv venv --quiet --clear $(VENV)/s3
+	uv pip install --quiet --require-hashes --python $(VENV)/s3/bin/python -r $<
 	touch $@
 
 clean:

@@ -46,6 +46,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Copy a version of a registered model by hand
+    Model {
+        #[command(subcommand)]
+        command: super::model_command::ModelCommand,
+    },
     /// Run the stages on this machine, against stand-ins
     #[cfg(feature = "rehearsal")]
     Rehearse(super::rehearse::Rehearse),
@@ -86,6 +91,7 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Settle => in_runtime(stage::settle()),
         Command::Config(raw) => in_runtime(effective::print(raw)),
         Command::Bundle { arguments } => super::bundle_command::main(arguments),
+        Command::Model { command } => in_runtime(super::model_command::run(command)),
         #[cfg(feature = "rehearsal")]
         Command::Rehearse(asked) => in_runtime(super::rehearse::run(asked)),
     }

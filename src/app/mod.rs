@@ -8,6 +8,7 @@ mod cli;
 mod desk;
 pub mod disk;
 mod effective;
+mod model_command;
 #[cfg(feature = "rehearsal")]
 mod rehearse;
 mod stage;

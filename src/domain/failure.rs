@@ -100,6 +100,8 @@ reasons! {
     TwoModelVersions "two-model-versions" Refused "the training job registered more than one version; each is named, none is guessed",
     VersionNotReady "version-not-ready" Refused "the registered version did not become READY; its status is named",
     OtherCommit "other-commit" Refused "the model's run was not made from the released commit, or does not say from which",
+    ModelNotPortable "model-not-portable" Refused "the model version cannot be promoted by copying its files; why, and what to do, is said",
+    CopyDiffers "copy-differs" Refused "what was read back from a copied model version is not the original; it was not finalized",
     MetricMissing "metric-missing" Refused "a metric that the gate names was not logged",
     MetricNotANumber "metric-not-a-number" Refused "a metric is NaN or infinite: it proves nothing",
     BelowThreshold "below-threshold" Refused "a metric misses the limit that the gate sets",

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod process;
 pub mod rest;
 pub mod store;
+pub mod transfer;
 pub mod world;
 
 pub use clock::Clock;
@@ -19,4 +20,5 @@ pub use identity::{Identity, IdentityError};
 pub use process::{Command, Finished, Process, ProcessError};
 pub use rest::{Body, Method, Part, Reply, Request, Rest, RestError};
 pub use store::Store;
+pub use transfer::Transfer;
 pub use world::World;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Clock, Files, GitHub, Process, Rest};
+use super::{Clock, Files, GitHub, Process, Rest, Transfer};
 
 #[derive(Clone)]
 pub struct World {
     pub workspace: Arc<dyn Rest>,
+    /// The same workspace, and its storage, for what is too big for memory.
+    pub transfer: Arc<dyn Transfer>,
     pub files: Arc<dyn Files>,
     pub process: Arc<dyn Process>,
     pub clock: Arc<dyn Clock>,

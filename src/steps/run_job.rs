@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tracing::info;
@@ -92,8 +93,9 @@ impl Change<World> for RunJob {
 
     async fn act(&self, world: &World, _: &Outcomes, receipt: &Receipt) -> Result<Outcome, StepError> {
         let before = receipt.0["newest_before"].as_i64().unwrap_or_default();
+        let started = world.clock.now();
         let (run_id, run) = self.take_up(world, before).await?;
-        let run = self.follow(world, run_id, run).await?;
+        let run = self.follow(world, run_id, run, started).await?;
         Ok(Outcome(self.end(world, run_id, &run).await))
     }
 
@@ -144,8 +146,8 @@ impl RunJob {
         })
     }
 
-    async fn follow(&self, world: &World, run_id: i64, mut run: Value) -> Result<Value, StepError> {
-        let started = world.clock.now();
+    /// `started` is when we asked for the run: answers that are slow count as well.
+    async fn follow(&self, world: &World, run_id: i64, mut run: Value, started: Timestamp) -> Result<Value, StepError> {
         let mut pause = POLL_FIRST;
         let mut said = BTreeMap::new();
         let mut said_at = Duration::ZERO;

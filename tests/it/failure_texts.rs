@@ -220,6 +220,8 @@ fn every_reason_has_its_message_held() {
         ("release-missing", include_str!("release_stories.rs")),
         ("ledger-unreadable", include_str!("release_stories.rs")),
         ("unsafe-archive", include_str!("archives.rs")),
+        ("model-not-portable", include_str!("model_copy/refusals.rs")),
+        ("copy-differs", include_str!("model_copy/refusals.rs")),
     ];
     let in_a_scene = |name: &str| in_a_scene(name) || in_words.iter().any(|(n, text)| *n == name && told_by(text, n));
     let names: Vec<&str> = Reason::ALL.iter().map(|reason| reason.name()).collect();

@@ -275,7 +275,7 @@ impl Place {
             files: Arc::new(LocalFiles),
             process: Arc::new(LocalProcess::new(String::new(), masker)),
             clock: Arc::new(SystemClock),
-            github: None,
+            ..crate::nowhere::world()
         };
         Self { world, _running: running }
     }

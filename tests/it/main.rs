@@ -29,6 +29,7 @@ mod layers;
 mod ledgers;
 mod many_resources;
 mod mlflow;
+mod model_copy;
 mod nowhere;
 mod occasions;
 mod phases;

@@ -46,7 +46,7 @@ impl Scene {
             files: Arc::new(LocalFiles),
             process: Arc::new(LocalProcess::new("/usr/bin", masker)),
             clock,
-            github: None,
+            ..crate::nowhere::world()
         };
         let scene = Self { workspace, world, job: 0, model: ModelName::parse("main.default.churn").unwrap() };
         let task = json!({"task_key": "train", "notebook_task": {"notebook_path": "/Shared/train"}});

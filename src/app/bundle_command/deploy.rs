@@ -245,6 +245,7 @@ impl Ready {
         let path = self.hand.env.get("PATH").cloned().unwrap_or_default();
         World {
             workspace: Arc::clone(&self.rest),
+            transfer: Arc::clone(&self.transfer),
             files: Arc::clone(&self.hand.disk) as Arc<_>,
             process: Arc::new(LocalProcess::new(path, Arc::new(Masker::new()))),
             clock: Arc::clone(&self.hand.clock) as Arc<_>,

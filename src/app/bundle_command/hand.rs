@@ -10,12 +10,13 @@ use super::lists;
 use crate::adapters::databricks::{PersonalToken, Profiles, Settings, Workspace};
 use crate::adapters::host::{LocalFiles, Masker, Repository, SystemClock};
 use crate::adapters::http;
+use crate::adapters::transfer::{self, HttpTransfer};
 use crate::app::disk::Disk;
 use crate::bundle::load::{self, Loaded, ROOT_NAMES};
 use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::{Facts, Git, Options, Resolved, User, json};
 use crate::domain::{Diagnostic, Failure, Reason, Secret, Tree};
-use crate::ports::{Request, Rest};
+use crate::ports::{Identity, Request, Rest, Transfer};
 use crate::steps::bundle::{UploadRoute, WorkspaceFiles, look_up};
 
 /// How a command ends besides well: what was to be said is said already.
@@ -53,11 +54,19 @@ pub struct Ready {
     pub rest: Arc<dyn Rest>,
     /// For a program that takes our place; requests of our own go through `rest`.
     pub token: Secret,
+    pub transfer: Arc<dyn Transfer>,
     pub files: WorkspaceFiles,
     pub user: User,
     pub workspace_id: String,
     pub git: Option<Git>,
     pub resolved: Resolved,
+}
+
+/// The workspace, and what leads there.
+struct SignedIn {
+    rest: Arc<dyn Rest>,
+    transfer: Arc<dyn Transfer>,
+    token: Secret,
 }
 
 /// Line by line to stderr: what is not a result.
@@ -104,7 +113,7 @@ impl Hand {
             return Err(if loaded.files.is_empty() { Quit::Failed } else { Quit::Loading(Box::new(loaded.config)) });
         }
         refuse_reference_in_host(&loaded)?;
-        let (rest, token) = self.sign_in(&loaded)?;
+        let SignedIn { rest, transfer, token } = self.sign_in(&loaded)?;
         let reply = rest.call(Request::get("/api/2.0/preview/scim/v2/Me")).await;
         let reply = reply.map_err(|e| e.into_failure("find out who we are"))?;
         let workspace_id = reply.header("x-databricks-org-id").unwrap_or_default().to_owned();
@@ -120,7 +129,7 @@ impl Hand {
         }
         // By hand the older route comes first, as in the release whose behaviour we keep.
         let files = WorkspaceFiles::new(Arc::clone(&rest), UploadRoute::ImportFile);
-        Ok(Ready { hand: self, rest, token, files, user, workspace_id, git, resolved })
+        Ok(Ready { hand: self, rest, transfer, token, files, user, workspace_id, git, resolved })
     }
 
     fn check_engine(&self) -> Result<(), Quit> {
@@ -138,7 +147,7 @@ impl Hand {
     }
 
     /// What the bundle names comes before the environment, a profile before a token.
-    fn sign_in(&self, loaded: &Loaded) -> Result<(Arc<dyn Rest>, Secret), Quit> {
+    fn sign_in(&self, loaded: &Loaded) -> Result<SignedIn, Quit> {
         let named = self.global.profile.as_deref().or(loaded.profile()).or(self.var("DATABRICKS_CONFIG_PROFILE"));
         let profiles = || match Profiles::path(&self.env) {
             Some(file) => Profiles::load(&file),
@@ -157,13 +166,16 @@ impl Hand {
             (None, None, _) => return Err(no_credentials().into()),
         };
         let masker = Arc::new(Masker::new());
-        let identity = PersonalToken::new(&host, token.clone(), &masker)?;
-        let client = http::client(&http::user_agent(self.var("GITHUB_ACTIONS").is_some()))?;
+        let identity: Arc<dyn Identity> = Arc::new(PersonalToken::new(&host, token.clone(), &masker)?);
+        let user_agent = http::user_agent(self.var("GITHUB_ACTIONS").is_some());
+        let client = http::client(&user_agent)?;
+        let transfer = HttpTransfer::new(user_agent, Arc::clone(&identity), transfer::endpoints(&self.env));
         let mut settings = Settings::new(host);
         settings.workspace_id = self.var("DATABRICKS_WORKSPACE_ID").map(str::to_owned);
         settings.pace = crate::adapters::retry::Pace::from_env(self.var("DATABRICKS_BUNDLE_RETRY_INTERVAL_MS"));
         let clock: Arc<dyn crate::ports::Clock> = Arc::clone(&self.clock) as Arc<_>;
-        Ok((Arc::new(Workspace::new(settings, client, Arc::new(identity), clock, masker)?), token))
+        let workspace = Workspace::new(settings, client, identity, clock, masker)?;
+        Ok(SignedIn { rest: Arc::new(workspace), transfer: Arc::new(transfer), token })
     }
 
     fn git(&self) -> Result<Option<Git>, Failure> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::adapters::databricks::{GithubOidc, OidcSettings, PersonalToken, Profiles, Settings, Workspace};
 use crate::adapters::github::{GitHubApi, GitHubSettings};
 use crate::adapters::retry::Pace;
+use crate::adapters::transfer::{self, HttpTransfer};
 use crate::adapters::{host, http};
 use crate::app::Desk;
 use crate::domain::{Failure, Reason, Secret};
@@ -53,8 +54,11 @@ pub fn connect(
     let settings = Settings { pace, ..Settings::new(host) };
     let (clock, masker) = (Arc::clone(&desk.clock), Arc::clone(&desk.masker));
     let workspace = Workspace::new(settings, client, Arc::clone(&identity), clock, masker)?;
+    let user_agent = http::user_agent(desk.console.is_actions());
+    let transfer = HttpTransfer::new(user_agent, Arc::clone(&identity), transfer::endpoints(&desk.env));
     let world = World {
         workspace: Arc::new(workspace),
+        transfer: Arc::new(transfer),
         files: Arc::clone(&desk.files) as Arc<dyn crate::ports::Files>,
         process,
         clock: Arc::clone(&desk.clock) as Arc<dyn crate::ports::Clock>,

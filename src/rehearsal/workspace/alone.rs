@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, Leniency, Tasks, Uploads, serve};
+use super::{Config, Leniency, ModelFiles, Tasks, Uploads, serve};
 
 #[derive(Debug, clap::Args)]
 pub struct Alone {
@@ -27,12 +27,22 @@ pub struct Alone {
     /// Take multipart uploads, as workspaces do since October 2026
     #[arg(long)]
     multipart: bool,
+    /// How clients come to the files of a model version
+    #[arg(long, value_enum, default_value_t = ModelRoute::FilesApi)]
+    model_files: ModelRoute,
     /// Refuse what the service refuses, also where a corpus of tiny bundles needs it allowed
     #[arg(long)]
     strict: bool,
     /// Milliseconds that every answer takes
     #[arg(long, default_value_t = 0)]
     latency: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ModelRoute {
+    FilesApi,
+    /// Default storage
+    Presigned,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -53,6 +63,9 @@ impl Alone {
         config.bind = self.listen;
         config.advertised = self.advertised;
         config.latency = Duration::from_millis(self.latency);
+        if self.model_files == ModelRoute::Presigned {
+            config.model_files = ModelFiles::Presigned;
+        }
         if self.strict {
             config.leniency = Leniency::Strict;
         }

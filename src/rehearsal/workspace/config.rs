@@ -55,10 +55,9 @@ pub enum ModelFiles {
     S3(Bucket),
 }
 
-/// An S3 server that the workspace keeps its models on, and the keys that it hands out.
+/// Keys for the bucket that storage locations name; where it is served is for clients to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    pub name: String,
     pub access_key: String,
     pub secret_key: String,
     /// Seconds that handed-out keys are said to be good for.

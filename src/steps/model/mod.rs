@@ -1,8 +1,13 @@
 //! Registered models: what the registry answers, and the verbs that change it.
 
+pub mod bytes;
+pub mod copy_version;
+pub mod finalize;
 pub mod find_version;
 pub mod input_example;
+pub mod mlmodel;
 pub mod move_alias;
+pub mod proven_copy;
 pub mod registry;
 pub mod rights;
 pub mod tag_version;
