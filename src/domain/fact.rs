@@ -45,6 +45,9 @@ pub const DECIDED_LATER: &str = "decided-later";
 /// A text: the commit that was deployed before this run; absent when none is recorded.
 pub const DEPLOYED_COMMIT: &str = "deployed-commit";
 
+/// True, and the last entry of all: everybody has heard how the run ended.
+pub const TOLD: &str = "told";
+
 /// What identifies a run: the first entry of its journal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

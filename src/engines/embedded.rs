@@ -36,7 +36,7 @@ use crate::steps::bundle::put_late::{self, PutLate};
 use crate::steps::bundle::set_folder_permissions::{self, SetFolderPermissions};
 use crate::steps::bundle::sync_snapshot::{DeploymentFile, LocalFile, Snapshot};
 use crate::steps::bundle::whoami::{called, display_name, whoami};
-use crate::steps::bundle::{UploadRoute, WorkspaceFiles, look_up, read, state_files, upload};
+use crate::steps::bundle::{UploadRoute, WorkspaceFiles, look_up, read, state_files, still_absent, upload};
 
 pub use crate::bundle::compatibility::CLI_VERSION;
 
@@ -288,7 +288,9 @@ impl Engine for Embedded {
                 Some(id) => {
                     let made =
                         change["outcome"].get("made").cloned().unwrap_or_else(|| Value::Object(Default::default()));
-                    state.put(node, Deployed { id: id.to_owned(), state: made, depends_on: Vec::new() });
+                    let depends_on = serde_json::from_value(change["outcome"]["depends_on"].clone());
+                    let depends_on = depends_on.unwrap_or_default();
+                    state.put(node, Deployed { id: id.to_owned(), state: made, depends_on });
                 }
                 None => state.remove(node),
             }
@@ -336,6 +338,7 @@ impl Carrying<'_> {
         if self.prepared.plan.is_empty() && self.prepared.work.is_empty() {
             return Ok(graph);
         }
+        still_absent::demand(world.workspace.as_ref(), &self.prepared.plan).await?;
         for (i, before) in &self.prepared.work.put {
             let (wanted, path) = &self.prepared.wanted[*i];
             let bytes = content(world, path).await?.into();

@@ -123,6 +123,13 @@ pub enum GitHubError {
     },
 }
 
+impl GitHubError {
+    /// A write whose answer did not come, or was a server's failure.
+    pub fn may_have_been_applied(&self) -> bool {
+        matches!(self, GitHubError::Unreachable { .. } | GitHubError::Refused { status: 500.., .. })
+    }
+}
+
 impl fmt::Display for GitHubError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -132,7 +132,7 @@ impl RunView {
                     self.recorded = read(&outcome.0);
                 }
             }
-            Event::Failed { change, title, reason, message } => {
+            Event::Failed { change, title, reason, message, .. } => {
                 titles.insert(change.id(), title.clone());
                 self.broken.push(Broken { title: title.clone(), reason: reason.clone(), message: message.clone() });
             }

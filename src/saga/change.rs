@@ -83,7 +83,10 @@ pub enum Undone {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepErrorKind {
-    /// The request did not leave, or the answer says that nothing was changed.
+    /// An answer says that nothing was made. Nothing is taken back, nor looked for: what is
+    /// found there would be somebody else's.
+    Refused,
+    /// It went wrong, and part of it may be made: it is looked for before it is taken back.
     Failed,
     /// The request left and no usable answer came: it may have been applied.
     Lost,
@@ -100,6 +103,10 @@ pub struct StepError {
 impl StepError {
     pub fn lost(failure: Failure) -> Self {
         Self { kind: StepErrorKind::Lost, failure }
+    }
+
+    pub fn refused(failure: Failure) -> Self {
+        Self { kind: StepErrorKind::Refused, failure }
     }
 
     pub fn drift(what: &str, ours: impl fmt::Display, live: impl fmt::Display) -> Self {

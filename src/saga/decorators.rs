@@ -16,8 +16,6 @@ pub enum Point {
     BeforeAct,
     /// Applied, and then the reply is lost.
     LostReply,
-    /// Applied, and then an error is reported.
-    AfterAct,
 }
 
 /// Fails once at `point`, then behaves.
@@ -73,9 +71,6 @@ impl<W: Sync + ?Sized> Change<W> for Faulty<W> {
         let outcome = self.inner.act(world, done, receipt).await?;
         if self.strikes(Point::LostReply) {
             return Err(StepError::lost(self.fault()));
-        }
-        if self.strikes(Point::AfterAct) {
-            return Err(self.fault().into());
         }
         Ok(outcome)
     }

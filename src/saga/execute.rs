@@ -1,5 +1,9 @@
 //! Makes the changes of a graph, as many at a time as allowed.
 //!
+//! In rounds: the changes whose turn it is are observed, their receipts are written down, also
+//! beside the deployment, and only then are they made. So a run whose machine is gone can be
+//! taken up by another, for one more write a round.
+//!
 //! What can be taken back comes first; then the journal says `point-of-no-return`; then the
 //! rest. Before that line a failure leaves everything to `unwind`, after it the only way is
 //! forward and the next run finishes.
@@ -9,10 +13,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt;
-use futures::stream::FuturesUnordered;
+use futures::stream::{self, FuturesUnordered};
 use tokio::sync::watch;
 
-use super::change::{Change, Found, Outcome, Outcomes, StepError, StepErrorKind};
+use super::change::{Change, Found, Outcome, Outcomes, Receipt, StepError, StepErrorKind};
 use super::graph::Graph;
 use super::journal::{Event, Journal, JournalError, seconds};
 use super::resume::Begun;
@@ -67,7 +71,7 @@ pub enum Ending {
 pub struct Execution {
     pub ending: Ending,
     pub outcomes: Outcomes,
-    /// Every change whose receipt is written, in that order.
+    /// Every change that was made or may have been made, in the order in which it ended.
     pub begun: Vec<Begun>,
     /// Title and error of each failed change; the first is the cause.
     pub errors: Vec<(String, StepError)>,
@@ -75,6 +79,9 @@ pub struct Execution {
     pub skipped: Vec<String>,
     pub past_point_of_no_return: bool,
 }
+
+/// How many receipts are written together.
+const ROUND: usize = 64;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Progress {
@@ -151,29 +158,27 @@ impl<W: Sync + ?Sized> Run<'_, W> {
     }
 
     async fn band(&mut self, wanted: impl Fn(usize) -> bool) -> Result<(), JournalError> {
-        let mut running = FuturesUnordered::new();
-        let mut unwritten = None;
         loop {
-            while unwritten.is_none() && running.len() < self.options.parallelism.max(1) && self.may_go_on() {
-                let Some(i) = self.next_ready(&wanted) else { break };
-                self.progress[i] = Progress::Running;
-                let change = Arc::clone(&self.graph.nodes()[i].change);
-                let (world, journal, done) = (self.world, self.journal, self.outcomes);
-                running.push(async move { (i, attempt(change.as_ref(), world, journal, done).await) });
+            let round = self.next_round(&wanted);
+            if round.is_empty() {
+                return Ok(());
             }
-            // What is in flight is always waited for, also when the journal cannot be written:
-            // dropping a request halfway leaves nobody knowing what it did.
-            let Some((i, attempted)) = running.next().await else { return unwritten.map_or(Ok(()), Err) };
-            if let Err(error) = self.settle(i, attempted) {
-                unwritten.get_or_insert(error);
-            }
+            let observed = self.observe(round).await?;
+            self.journal.flush().await?;
+            self.act(observed).await?;
         }
     }
 
-    fn next_ready(&mut self, wanted: &impl Fn(usize) -> bool) -> Option<usize> {
-        let next = self.ready.iter().copied().find(|&i| wanted(i))?;
-        self.ready.remove(&next);
-        Some(next)
+    /// Those whose turn it is, as many as one round takes.
+    fn next_round(&mut self, wanted: &impl Fn(usize) -> bool) -> Vec<usize> {
+        if !self.may_go_on() {
+            return Vec::new();
+        }
+        let round: Vec<_> = self.ready.iter().copied().filter(|&i| wanted(i)).take(ROUND).collect();
+        for i in &round {
+            self.ready.remove(i);
+        }
+        round
     }
 
     fn is_done(&mut self, node: usize) {
@@ -198,27 +203,77 @@ impl<W: Sync + ?Sized> Run<'_, W> {
         }
     }
 
+    /// Receipts for all of them; one that could not be observed has failed, and leaves the rest.
+    async fn observe(&mut self, round: Vec<usize>) -> Result<Vec<Observed>, JournalError> {
+        let (world, journal, done) = (self.world, self.journal, self.outcomes);
+        let attempts: Vec<_> = round
+            .into_iter()
+            .map(|i| (i, Arc::clone(&self.graph.nodes()[i].change)))
+            .map(|(i, change)| async move { (i, receipt(change.as_ref(), world, journal, done).await) })
+            .collect();
+        let mut attempts = stream::iter(attempts).buffered(self.options.parallelism.max(1));
+        let (mut observed, mut failed) = (Vec::new(), Vec::new());
+        let mut unwritten = None;
+        while let Some((node, attempt)) = attempts.next().await {
+            match attempt {
+                Ok((receipt, start)) => observed.push(Observed { node, receipt, start }),
+                Err(Ended::Step(error)) => failed.push((node, error)),
+                Err(Ended::Journal(error)) => unwritten = unwritten.or(Some(error)),
+            }
+        }
+        drop(attempts);
+        for (node, error) in failed {
+            self.has_failed(node);
+            self.result.errors.push((self.graph.nodes()[node].change.title(), error));
+        }
+        unwritten.map_or(Ok(observed), Err)
+    }
+
+    async fn act(&mut self, round: Vec<Observed>) -> Result<(), JournalError> {
+        let mut waiting = round.into_iter();
+        let mut running = FuturesUnordered::new();
+        let mut unwritten = None;
+        loop {
+            while unwritten.is_none() && running.len() < self.options.parallelism.max(1) && self.may_go_on() {
+                let Some(Observed { node, receipt, start }) = waiting.next() else { break };
+                self.progress[node] = Progress::Running;
+                let change = Arc::clone(&self.graph.nodes()[node].change);
+                let (world, journal, done) = (self.world, self.journal, self.outcomes);
+                running.push(
+                    async move { (node, attempt(change.as_ref(), (world, journal, done), receipt, start).await) },
+                );
+            }
+            // What is in flight is always waited for, also when the journal cannot be written:
+            // dropping a request halfway leaves nobody knowing what it did.
+            let Some((i, attempted)) = running.next().await else { return unwritten.map_or(Ok(()), Err) };
+            if let Err(error) = self.settle(i, attempted) {
+                unwritten.get_or_insert(error);
+            }
+        }
+    }
+
     /// Takes a finished attempt into the account. It writes nothing: while it runs nobody
     /// drives the other attempts, and one of them may be holding the journal.
     fn settle(&mut self, i: usize, attempted: Attempted) -> Result<(), JournalError> {
         let change = &self.graph.nodes()[i].change;
-        let Attempted { begun, ended, unwritten } = attempted;
+        let Attempted { receipt, ended, unwritten } = attempted;
         let outcome = match ended {
-            Some(Ok(outcome)) => {
+            Ok(outcome) => {
                 self.is_done(i);
                 self.outcomes.insert(change.spec().id(), outcome.clone());
                 Some(outcome)
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 self.has_failed(i);
+                let nothing_made = error.kind == StepErrorKind::Refused;
                 self.result.errors.push((change.title(), error));
+                if nothing_made {
+                    return unwritten.map_or(Ok(()), Err);
+                }
                 None
             }
-            None => None,
         };
-        if let Some(begun) = begun {
-            self.result.begun.push(Begun { outcome, ..begun });
-        }
+        self.result.begun.push(Begun { spec: change.spec(), receipt, outcome });
         unwritten.map_or(Ok(()), Err)
     }
 
@@ -239,10 +294,15 @@ impl<W: Sync + ?Sized> Run<'_, W> {
     }
 }
 
+struct Observed {
+    node: usize,
+    receipt: Receipt,
+    start: Instant,
+}
+
 struct Attempted {
-    begun: Option<Begun>,
-    /// None when it was not made because its receipt could not be written.
-    ended: Option<Result<Outcome, StepError>>,
+    receipt: Receipt,
+    ended: Result<Outcome, StepError>,
     unwritten: Option<JournalError>,
 }
 
@@ -251,51 +311,74 @@ enum Ended {
     Journal(JournalError),
 }
 
-/// Makes one change and writes down how it ended.
-async fn attempt<W: Sync + ?Sized>(change: &dyn Change<W>, world: &W, journal: &Journal, done: &Outcomes) -> Attempted {
-    let start = Instant::now();
-    let mut begun = None;
-    let (ended, event) = match begin_and_act(change, world, journal, done, &mut begun).await {
-        Ok(outcome) => {
-            let (spec, title, seconds) = (change.spec(), change.title(), seconds(start.elapsed()));
-            let event = Event::Done { change: spec, title, outcome: outcome.clone(), seconds };
-            (Ok(outcome), event)
-        }
-        Err(Ended::Step(error)) => {
-            let (reason, message) = (error.failure.reason.name().to_owned(), error.to_string());
-            (Err(error), Event::Failed { change: change.spec(), title: change.title(), reason, message })
-        }
-        Err(Ended::Journal(error)) => return Attempted { begun, ended: None, unwritten: Some(error) },
-    };
-    let unwritten = journal.record_telling(event, change.told()).await.err();
-    Attempted { begun, ended: Some(ended), unwritten }
-}
-
-async fn begin_and_act<W: Sync + ?Sized>(
+/// Observes one change and writes its receipt down.
+async fn receipt<W: Sync + ?Sized>(
     change: &dyn Change<W>,
     world: &W,
     journal: &Journal,
     done: &Outcomes,
-    begun: &mut Option<Begun>,
-) -> Result<Outcome, Ended> {
-    let receipt = change.observe(world, done).await.map_err(Ended::Step)?;
-    let event = Event::Receipt { change: change.spec(), receipt: receipt.clone() };
-    journal.record_telling(event, change.told()).await.map_err(Ended::Journal)?;
-    *begun = Some(Begun { spec: change.spec(), receipt: receipt.clone(), outcome: None });
+) -> Result<(Receipt, Instant), Ended> {
+    let start = Instant::now();
+    match change.observe(world, done).await {
+        Ok(receipt) => {
+            let event = Event::Receipt { change: change.spec(), receipt: receipt.clone() };
+            journal.record_telling(event, change.told()).await.map_err(Ended::Journal)?;
+            Ok((receipt, start))
+        }
+        Err(error) => {
+            journal.record(failed(change, &error)).await.map_err(Ended::Journal)?;
+            Err(Ended::Step(error))
+        }
+    }
+}
+
+/// Makes one change and writes down how it ended.
+async fn attempt<W: Sync + ?Sized>(
+    change: &dyn Change<W>,
+    (world, journal, done): (&W, &Journal, &Outcomes),
+    receipt: Receipt,
+    start: Instant,
+) -> Attempted {
+    let ended = act(change, world, done, &receipt).await;
+    let event = match &ended {
+        Ok(outcome) => {
+            let (spec, title, seconds) = (change.spec(), change.title(), seconds(start.elapsed()));
+            Event::Done { change: spec, title, outcome: outcome.clone(), seconds }
+        }
+        Err(error) => failed(change, error),
+    };
+    let unwritten = journal.record_telling(event, change.told()).await.err();
+    Attempted { receipt, ended, unwritten }
+}
+
+fn failed<W: Sync + ?Sized>(change: &dyn Change<W>, error: &StepError) -> Event {
+    let (reason, message) = (error.failure.reason.name().to_owned(), error.to_string());
+    let nothing_made = error.kind == StepErrorKind::Refused;
+    Event::Failed { change: change.spec(), title: change.title(), reason, message, nothing_made }
+}
+
+async fn act<W: Sync + ?Sized>(
+    change: &dyn Change<W>,
+    world: &W,
+    done: &Outcomes,
+    receipt: &Receipt,
+) -> Result<Outcome, StepError> {
     // A lost reply is looked for before anything is sent again: nothing is made twice.
     const TRIES: usize = 3;
     let mut tried = 1;
     loop {
-        let lost = match change.act(world, done, &receipt).await {
+        let lost = match change.act(world, done, receipt).await {
             Ok(outcome) => return Ok(outcome),
             Err(error) if error.kind == StepErrorKind::Lost => error,
-            Err(error) => return Err(Ended::Step(error)),
+            Err(error) => return Err(error),
         };
-        match change.find(world, &receipt).await.map_err(Ended::Step)? {
+        // Who cannot look does not know more than before.
+        let found = change.find(world, receipt).await.map_err(|error| StepError::lost(error.failure))?;
+        match found {
             Found::Done(outcome) => return Ok(outcome),
             Found::NotDone if tried < TRIES => tried += 1,
-            Found::NotDone => return Err(Ended::Step(lost)),
-            Found::Ambiguous(names) => return Err(Ended::Step(ambiguous(&names))),
+            Found::NotDone => return Err(lost),
+            Found::Ambiguous(names) => return Err(ambiguous(&names)),
         }
     }
 }

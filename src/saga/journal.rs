@@ -66,6 +66,9 @@ pub enum Event {
         title: String,
         reason: String,
         message: String,
+        /// It is certain that nothing was made: nobody needs to look for it.
+        #[serde(default)]
+        nothing_made: bool,
     },
     PointOfNoReturn {
         left: Vec<Spec>,
@@ -116,7 +119,7 @@ pub struct Line {
 pub trait Sink: Send + Sync {
     async fn append(&self, line: &Line) -> Result<(), std::io::Error>;
 
-    /// Called where a killed process must not cost anything: before a phase's first write.
+    /// Called where a killed process must not cost anything: before a round of changes is made.
     async fn flush(&self) -> Result<(), std::io::Error> {
         Ok(())
     }
@@ -125,6 +128,8 @@ pub trait Sink: Send + Sync {
 #[derive(Debug)]
 pub enum JournalError {
     Write(std::io::Error),
+    /// Its copy beside the deployment.
+    Copy(std::io::Error),
     Line {
         number: usize,
         source: serde_json::Error,
@@ -141,6 +146,7 @@ impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JournalError::Write(_) => write!(f, "write the journal"),
+            JournalError::Copy(_) => write!(f, "copy the journal beside the deployment"),
             JournalError::Line { number, .. } => write!(f, "read line {number} of the journal"),
             JournalError::Missing { number, name } => {
                 write!(f, "read line {number} of the journal: what it keeps apart as {name} is gone")
@@ -153,7 +159,7 @@ impl fmt::Display for JournalError {
 impl std::error::Error for JournalError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            JournalError::Write(e) => Some(e),
+            JournalError::Write(e) | JournalError::Copy(e) => Some(e),
             JournalError::Line { source, .. } => Some(source),
             JournalError::Missing { .. } | JournalError::Version(_) => None,
         }
@@ -162,8 +168,12 @@ impl std::error::Error for JournalError {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        let failure = Failure::new(Reason::DiskError, error.to_string());
-        failure.hint("nothing is changed without a written receipt; free some space under RUNNER_TEMP").because(error)
+        let (reason, then) = match &error {
+            JournalError::Copy(_) => (Reason::WorkspaceError, "run again"),
+            _ => (Reason::DiskError, "free some space under RUNNER_TEMP"),
+        };
+        let failure = Failure::new(reason, error.to_string());
+        failure.hint(format!("nothing is changed without a written receipt; {then}")).because(error)
     }
 }
 
@@ -250,7 +260,7 @@ impl Journal {
 
     pub async fn flush(&self) -> Result<(), JournalError> {
         for sink in &self.sinks {
-            sink.flush().await.map_err(JournalError::Write)?;
+            sink.flush().await.map_err(JournalError::Copy)?;
         }
         Ok(())
     }

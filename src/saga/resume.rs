@@ -27,36 +27,53 @@ pub struct Unfinished {
 impl Unfinished {
     /// `None` where nothing was begun, or the run ended with nothing left to see to.
     pub fn of(entries: &[Entry]) -> Option<Self> {
-        let mut found = Self { run: serde_json::Value::Null, begun: Vec::new(), past_point_of_no_return: None };
-        let mut open: HashMap<String, usize> = HashMap::new();
+        let done = |event: &Event| matches!(event, Event::RunFinished { outcome, .. } if !outcome.is_unfinished());
+        if entries.iter().any(|entry| done(&entry.event)) {
+            return None;
+        }
+        let begun = begun(entries);
+        let mut run = serde_json::Value::Null;
+        let mut past_point_of_no_return = None;
         for entry in entries {
             match &entry.event {
-                Event::RunStarted { run } => found.run = run.clone(),
-                Event::Receipt { change, receipt } => {
-                    open.insert(change.id(), found.begun.len());
-                    found.begun.push(Begun { spec: change.clone(), receipt: receipt.clone(), outcome: None });
-                }
-                Event::Done { change, outcome, .. } => {
-                    if let Some(&i) = open.get(&change.id()) {
-                        found.begun[i].outcome = Some(outcome.clone());
-                    }
-                }
-                // A run may make the same change twice: what is taken back is the later one.
-                Event::Undone { change, .. } => {
-                    if let Some(at) = found.begun.iter().rposition(|b| b.spec == *change) {
-                        found.begun.remove(at);
-                    }
-                }
-                Event::PointOfNoReturn { left } => found.past_point_of_no_return = Some(left.clone()),
-                Event::RunFinished { outcome, .. } if !outcome.is_unfinished() => return None,
+                Event::RunStarted { run: started } => run = started.clone(),
+                Event::PointOfNoReturn { left } => past_point_of_no_return = Some(left.clone()),
                 _ => {}
             }
-            if matches!(entry.event, Event::Undone { .. }) {
-                open = found.begun.iter().enumerate().map(|(i, b)| (b.spec.id(), i)).collect();
-            }
         }
-        (!found.begun.is_empty()).then_some(found)
+        (!begun.is_empty()).then_some(Self { run, begun, past_point_of_no_return })
     }
+
+    /// The same without what these verbs did.
+    pub fn without(mut self, verbs: &[&str]) -> Self {
+        self.begun.retain(|begun| !verbs.contains(&begun.spec.verb.as_str()));
+        self
+    }
+}
+
+/// What was begun and neither taken back nor certainly not made, finished run or not.
+pub fn begun(entries: &[Entry]) -> Vec<Begun> {
+    let mut begun: Vec<Begun> = Vec::new();
+    for entry in entries {
+        match &entry.event {
+            Event::Receipt { change, receipt } => {
+                begun.push(Begun { spec: change.clone(), receipt: receipt.clone(), outcome: None });
+            }
+            Event::Done { change, outcome, .. } => {
+                if let Some(known) = begun.iter_mut().rfind(|known| known.spec.id() == change.id()) {
+                    known.outcome = Some(outcome.clone());
+                }
+            }
+            Event::Failed { change, nothing_made: true, .. } | Event::Undone { change, .. } => {
+                // A run may make the same change twice: it is the later one that is meant.
+                if let Some(at) = begun.iter().rposition(|known| known.spec == *change) {
+                    begun.remove(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    begun
 }
 
 type Rebuild<W> = Arc<dyn Fn(&Spec) -> Option<Arc<dyn Change<W>>> + Send + Sync>;

@@ -91,9 +91,8 @@ async fn undo_one<W: Sync + ?Sized>(
 }
 
 pub(super) fn ambiguous(names: &[String]) -> StepError {
-    Failure::new(Reason::Ambiguous, format!("find what was made: more than one thing matches: {}", names.join(", ")))
-        .hint("delete the one that is not yours, then run again")
-        .into()
+    let message = format!("find what was made: more than one thing matches: {}", names.join(", "));
+    StepError::lost(Failure::new(Reason::Ambiguous, message).hint("delete the one that is not yours, then run again"))
 }
 
 async fn record_failure(journal: &Journal, result: &mut Unwound, step: &Begun, title: String, error: StepError) {

@@ -120,13 +120,16 @@ impl Phase for Lock {
     }
 }
 
+/// The phase that a mirrored journal of an earlier run has been read and seen to in.
+pub const RECOVERY: &str = "recover";
+
 /// Sees to what an interrupted run left behind, now that nobody else writes.
 struct Recovery(Parts);
 
 #[async_trait]
 impl Phase for Recovery {
     fn name(&self) -> &'static str {
-        "recover"
+        RECOVERY
     }
 
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
@@ -135,8 +138,14 @@ impl Phase for Recovery {
         let entries = mirror::read(files, &plan.root_path).await?;
         let Some(unfinished) = Unfinished::of(&entries) else { return Ok(Decision::default()) };
         let facts = vec![("interrupted-run", unfinished.run.clone())];
-        let (journal, engine) = (Arc::clone(&at.journal), Arc::clone(engine));
-        let recover = Recover::new(unfinished, journal, engine, &asked.target, at.registry.clone());
+        // Its lock is not ours to give back: we hold our own.
+        let recover = Recover {
+            unfinished: unfinished.without(HELD),
+            registry: at.registry.clone(),
+            journal: Arc::clone(&at.journal),
+            engine: Arc::clone(engine),
+            target: asked.target.clone(),
+        };
         Ok(Decision { facts, changes: Graph::new().then(Arc::new(recover)), ..Decision::default() })
     }
 }

@@ -145,7 +145,6 @@ async fn carry_out(phase: &str, decision: Decision, at: &Context, progress: &mut
     if at.dry_run {
         return Ok(Wrote::OnlyPlanned);
     }
-    at.journal.flush().await?;
     let known = progress.begun.len();
     match execute(&graph, &at.world, &at.journal, &at.options).await {
         Ok(execution) => {

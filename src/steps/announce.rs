@@ -4,8 +4,9 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::github_deployment::{self, Open, Subject};
+use super::github_deployment::{self, Open, Subject, report};
 use crate::ports::World;
+use crate::ports::github::DeploymentState;
 use crate::saga::{Change, Found, Nature, Outcome, Outcomes, Receipt, Spec, StepError, Undone};
 
 pub const VERB: &str = "announce";
@@ -44,16 +45,22 @@ impl Change<World> for Announce {
         if self.0.sha.is_empty() {
             return Ok(Outcome(json!({"id": null, "why": "no commit is checked out"})));
         }
-        Ok(Outcome(match github_deployment::open(github.as_ref(), &self.0).await {
-            Ok(open) => json!({"id": open.id, "of_the_job": open.of_the_job}),
+        let open = match github_deployment::open(github.as_ref(), &self.0).await {
+            Ok(open) => open,
             Err(error) => {
                 tracing::warn!("the deployment was not announced: {error}");
-                json!({"id": null, "why": error.to_string()})
+                return Ok(Outcome(json!({"id": null, "why": error.to_string()})));
             }
-        }))
+        };
+        // Without its first status it is a deployment all the same, and gets its last one.
+        let begun = DeploymentState::InProgress;
+        if let Err(error) = report(github.as_ref(), &open, &self.0, begun, "deploying", None).await {
+            tracing::warn!("the deployment's status was not written: {error}");
+        }
+        Ok(Outcome(json!({"id": open.id, "of_the_job": open.of_the_job})))
     }
 
-    /// Found by GitHub itself when it is announced again: the job's own, or this commit's newest.
+    /// Announced again it finds the deployment that the run has: `act` never loses a reply.
     async fn find(&self, _: &World, _: &Receipt) -> Result<Found, StepError> {
         Ok(Found::NotDone)
     }

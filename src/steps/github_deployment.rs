@@ -3,7 +3,7 @@
 //! A job with `environment:` has a deployment before we start; making another would show
 //! two. GitHub being down never fails a deployment that works: the caller warns.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ports::GitHub;
 use crate::ports::github::{DeploymentState, DeploymentStatus, GitHubError, NewDeployment};
@@ -27,13 +27,20 @@ pub struct Open {
     pub of_the_job: bool,
 }
 
+/// The deployment that this run has already, if it has one.
+pub async fn find(github: &dyn GitHub, subject: &Subject) -> Result<Option<Open>, GitHubError> {
+    if let Some(id) = of_the_job(github, subject).await? {
+        return Ok(Some(Open { id, of_the_job: true }));
+    }
+    let ours = ours(github, subject).await?;
+    Ok(ours.map(|id| Open { id, of_the_job: false }))
+}
+
 pub async fn open(github: &dyn GitHub, subject: &Subject) -> Result<Open, GitHubError> {
-    let open = match of_the_job(github, subject).await? {
+    Ok(match of_the_job(github, subject).await? {
         Some(id) => Open { id, of_the_job: true },
         None => Open { id: create(github, subject).await?, of_the_job: false },
-    };
-    report(github, &open, subject, DeploymentState::InProgress, "deploying", None).await?;
-    Ok(open)
+    })
 }
 
 /// The newest deployment of this commit whose log is a page of this run.
@@ -54,9 +61,27 @@ async fn create(github: &dyn GitHub, subject: &Subject) -> Result<u64, GitHubErr
         environment: subject.environment.clone(),
         description: format!("bundle target {}", subject.target),
         production: subject.production,
-        payload: json!({"target": subject.target, "run_id": subject.run_id}),
+        payload: payload(subject),
     };
-    Ok(github.create_deployment(&new).await?.id)
+    match github.create_deployment(&new).await {
+        Ok(made) => Ok(made.id),
+        // It is looked for before it is made again: a run has one deployment.
+        Err(error) if error.may_have_been_applied() => match ours(github, subject).await? {
+            Some(id) => Ok(id),
+            None => Ok(github.create_deployment(&new).await?.id),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+async fn ours(github: &dyn GitHub, subject: &Subject) -> Result<Option<u64>, GitHubError> {
+    let all = github.deployments(&subject.sha, &subject.environment).await?;
+    let payload = payload(subject);
+    Ok(all.into_iter().find(|deployment| deployment.payload == payload).map(|deployment| deployment.id))
+}
+
+fn payload(subject: &Subject) -> Value {
+    json!({"target": subject.target, "run_id": subject.run_id})
 }
 
 pub async fn report(

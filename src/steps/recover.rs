@@ -20,24 +20,14 @@ use crate::saga::{
 pub const VERB: &str = "recover";
 
 pub struct Recover {
-    unfinished: Unfinished,
-    registry: Registry<World>,
-    journal: Arc<Journal>,
-    engine: Arc<dyn Engine>,
-    target: String,
+    pub unfinished: Unfinished,
+    pub registry: Registry<World>,
+    pub journal: Arc<Journal>,
+    pub engine: Arc<dyn Engine>,
+    pub target: String,
 }
 
 impl Recover {
-    pub fn new(
-        unfinished: Unfinished,
-        journal: Arc<Journal>,
-        engine: Arc<dyn Engine>,
-        target: &str,
-        registry: Registry<World>,
-    ) -> Self {
-        Self { unfinished, registry, journal, engine, target: target.to_owned() }
-    }
-
     async fn take_back(&self, world: &World) -> Result<Outcome, StepError> {
         let unwound = unwind(&self.unfinished.begun, &self.registry, world, &self.journal).await;
         if unwound.complete() {

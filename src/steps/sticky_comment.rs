@@ -25,12 +25,22 @@ impl Posted {
 
 /// `body` begins with `marker`.
 pub async fn post(github: &dyn GitHub, pull: u64, marker: &str, body: &str) -> Result<Posted, GitHubError> {
-    let ours =
-        github.comments(pull).await?.into_iter().find(|c| c.author == github.login() && c.body.starts_with(marker));
-    match ours {
-        None => github.create_comment(pull, body).await.map(Posted::Created),
+    match ours(github, pull, marker).await? {
+        None => match github.create_comment(pull, body).await {
+            // It is looked for before it is written again: there is one comment.
+            Err(error) if error.may_have_been_applied() => match ours(github, pull, marker).await? {
+                Some(comment) => Ok(Posted::Created(comment)),
+                None => github.create_comment(pull, body).await.map(Posted::Created),
+            },
+            created => created.map(Posted::Created),
+        },
         // GitHub gives line ends back as it likes.
         Some(comment) if comment.body.replace("\r\n", "\n") == body => Ok(Posted::Unchanged(comment)),
         Some(comment) => github.update_comment(comment.id, body).await.map(Posted::Updated),
     }
+}
+
+async fn ours(github: &dyn GitHub, pull: u64, marker: &str) -> Result<Option<Comment>, GitHubError> {
+    let all = github.comments(pull).await?;
+    Ok(all.into_iter().find(|c| c.author == github.login() && c.body.starts_with(marker)))
 }

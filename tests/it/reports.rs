@@ -196,6 +196,7 @@ fn a_failure_says_how_the_workspace_is_left() {
                 title: "create job `x`".into(),
                 reason: "permission-denied".into(),
                 message: "no right to create jobs (403)".into(),
+                nothing_made: true,
             })
             .then(Event::Undone { change: spec("update-resource", "jobs.train"), how: "taken-back".into() })
             .then(Event::Undone { change: spec("create-resource", "jobs.fresh"), how: "taken-back".into() })
@@ -294,6 +295,7 @@ fn the_live_account_is_a_line_for_each_thing_that_happens() {
             title: "a `b`".into(),
             reason: "x".into(),
             message: "::set-env::".into(),
+            nothing_made: true,
         })
         .then(Event::Undone { change: spec("a", "b"), how: "taken-back".into() })
         .then(Event::UndoFailed { change: spec("a", "c"), message: "drift".into() })

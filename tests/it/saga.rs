@@ -118,7 +118,7 @@ fn chain(changes: Vec<Arc<dyn Change<Shelf>>>) -> Graph<Shelf> {
 #[tokio::test]
 async fn whichever_change_fails_and_wherever_everything_is_as_before() {
     for broken in 0..house().len() {
-        for point in [Point::Observe, Point::BeforeAct, Point::AfterAct] {
+        for point in [Point::Observe, Point::BeforeAct] {
             let (shelf, journal, (_stop, options)) = (shelf(), journal(), options());
             let mut changes = house();
             changes[broken] = Arc::new(Faulty::new(changes[broken].clone(), point));
@@ -242,4 +242,17 @@ fn a_journal_of_a_later_version_is_refused() {
     let line = json!({"v": 2, "at": "2026-11-21T00:00:00Z", "event": "notice", "message": ""});
     let Err(error) = mlops_deploy::saga::journal::read(&format!("{line}\n")) else { panic!("it was read") };
     insta::assert_snapshot!(error, @"read a journal of version 2; this program knows 1");
+}
+
+#[tokio::test]
+async fn what_was_certainly_not_made_is_not_taken_for_ours_when_somebody_else_made_the_same() {
+    let (shelf, journal, (_stop, options)) = (shelf(), journal(), options());
+    let refused = Arc::new(Faulty::new(put("plate", "bread"), Point::BeforeAct));
+    let run = execute(&chain(vec![put("cup", "tea"), refused]), &shelf, &journal, &options).await.unwrap();
+    shelf.things.lock().unwrap().insert("plate".into(), "bread".into());
+    let unfinished = Unfinished::of(&journal.entries()).unwrap();
+    assert_eq!(unfinished.begun, run.begun);
+    let unwound = unwind(&run.begun, &registry(), &shelf, &journal).await;
+    assert_eq!(unwound.taken_back, 1);
+    assert_eq!(shelf.get("plate").as_deref(), Some("bread"));
 }

@@ -3,7 +3,8 @@
 //! Its generic calls throughout: the typed ones send a comment's update as POST, close the
 //! set of deployment states and know no `required_contexts: []`. Its own retries are not
 //! built in: they repeat a POST that may have been applied, and two comments are the result.
-//! Here a read is repeated; a write only when GitHub says that it turned it away.
+//! Here a read is repeated, and a write that sets what it sets; any other write only when
+//! GitHub says that it turned it away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,7 +61,12 @@ struct Ask<'a> {
     body: Option<&'a Value>,
     doing: &'a str,
     needs: &'static str,
+    /// Sending it twice does no more than sending it once.
+    repeatable: bool,
 }
+
+/// A write's verb and route, and whether it may be repeated.
+struct Write<'a>(Verb, &'a str, bool);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Verb {
@@ -113,18 +119,18 @@ impl GitHubApi {
     }
 
     async fn read<T: DeserializeOwned>(&self, route: &str, doing: &str, needs: &'static str) -> Result<T, GitHubError> {
-        let answer = self.send(&Ask { method: Verb::Get, route, body: None, doing, needs }).await?;
+        let answer = self.send(&Ask { method: Verb::Get, route, body: None, doing, needs, repeatable: true }).await?;
         parse(&answer.text, doing)
     }
 
     async fn write<T: DeserializeOwned>(
         &self,
-        (method, route): (Verb, &str),
+        Write(method, route, repeatable): Write<'_>,
         body: &Value,
         doing: &str,
         needs: &'static str,
     ) -> Result<T, GitHubError> {
-        let answer = self.send(&Ask { method, route, body: Some(body), doing, needs }).await?;
+        let answer = self.send(&Ask { method, route, body: Some(body), doing, needs, repeatable }).await?;
         parse(&answer.text, doing)
     }
 
@@ -137,7 +143,8 @@ impl GitHubApi {
         let mut all = Vec::new();
         let mut route = route.to_owned();
         for _ in 0..MOST_PAGES {
-            let answer = self.send(&Ask { method: Verb::Get, route: &route, body: None, doing, needs }).await?;
+            let ask = Ask { method: Verb::Get, route: &route, body: None, doing, needs, repeatable: true };
+            let answer = self.send(&ask).await?;
             all.extend(parse::<Vec<T>>(&answer.text, doing)?);
             match answer.next {
                 Some(next) => route = self.same_authority(&next, doing)?,
@@ -176,9 +183,7 @@ impl GitHubApi {
             let asked = match &error {
                 // Turned away: nothing was written.
                 GitHubError::RateLimited { retry_after, .. } => retry_after.map(Duration::from_secs),
-                GitHubError::Unreachable { .. } | GitHubError::Refused { status: 502..=504, .. }
-                    if ask.method == Verb::Get =>
-                {
+                GitHubError::Unreachable { .. } | GitHubError::Refused { status: 500..=504, .. } if ask.repeatable => {
                     None
                 }
                 _ => return Err(error),
@@ -252,13 +257,13 @@ impl GitHub for GitHubApi {
     async fn create_comment(&self, pull: u64, body: &str) -> Result<Comment, GitHubError> {
         let route = self.route(&format!("issues/{pull}/comments"));
         let doing = format!("comment on pull request {pull}");
-        let call = (Verb::Post, route.as_str());
+        let call = Write(Verb::Post, &route, false);
         Ok(self.write::<WireComment>(call, &json!({"body": body}), &doing, "pull-requests: write").await?.into())
     }
 
     async fn update_comment(&self, id: u64, body: &str) -> Result<Comment, GitHubError> {
         let route = self.route(&format!("issues/comments/{id}"));
-        let call = (Verb::Patch, route.as_str());
+        let call = Write(Verb::Patch, &route, true);
         let doing = "update our comment";
         Ok(self.write::<WireComment>(call, &json!({"body": body}), doing, "pull-requests: write").await?.into())
     }
@@ -300,7 +305,7 @@ impl GitHub for GitHubApi {
         });
         let route = self.route("deployments");
         let doing = format!("announce the deployment to `{}`", new.environment);
-        let call = (Verb::Post, route.as_str());
+        let call = Write(Verb::Post, &route, false);
         Ok(self.write::<WireDeployment>(call, &body, &doing, "deployments: write").await?.into())
     }
 
@@ -311,9 +316,10 @@ impl GitHub for GitHubApi {
                 body[name] = json!(url);
             }
         }
+        // The same status a second time says nothing else.
         let route = self.route(&format!("deployments/{deployment}/statuses"));
         let doing = format!("set deployment {deployment} to {}", status.state.name());
-        let call = (Verb::Post, route.as_str());
+        let call = Write(Verb::Post, &route, true);
         self.write::<Value>(call, &body, &doing, "deployments: write").await.map(drop)
     }
 

@@ -34,8 +34,20 @@ pub async fn conclude(run: &Run<'_>, ended: Ended) -> ExitCode {
     tell_github(run, &view, outcome).await;
     tell_runner(run, &view).await;
     tell_reader(run, &view, ended.performed.failure.as_ref());
+    if let Err(failure) = run.fact(fact::TOLD, &true).await {
+        warn(run.desk, &failure.to_string());
+    }
     release::forget_unpacked(run).await;
     exit_code(run.desk, ended.performed.failure.as_ref())
+}
+
+/// For the post step, when the run was killed between its end and its last words: the lock is
+/// given back, and GitHub hears how it ended.
+pub async fn last_words(run: &Run<'_>, outcome: RunOutcome, held: Option<(&Reached, &Performed)>) {
+    if let Some((reached, performed)) = held {
+        give_lock_back(run, reached, performed).await;
+    }
+    tell_github(run, &RunView::of(&run.journal.entries()), outcome).await;
 }
 
 /// There is no run to tell of: its inputs cannot be read, or its journal not be begun.
@@ -76,7 +88,7 @@ fn outcome(run: &Run<'_>, performed: &Performed) -> RunOutcome {
 /// Facts that are known only now, the end itself, and the mirror brought up to date. What was
 /// saved for undoing is thrown away once nothing can need it.
 async fn last_entries(run: &Run<'_>, ended: &Ended, outcome: RunOutcome) -> Result<(), Failure> {
-    if let Some(open) = opened(run) {
+    if let Some(open) = opened(run).await {
         let environment = RunView::of(&run.journal.entries()).about.environment;
         run.fact(fact::DEPLOYMENT, &Deployment { id: open.id, environment, of_the_job: open.of_the_job }).await?;
     }
@@ -84,15 +96,6 @@ async fn last_entries(run: &Run<'_>, ended: &Ended, outcome: RunOutcome) -> Resu
         let known = RunView::of(&run.journal.entries()).diagnostics;
         let new: Vec<_> = diagnostics.iter().filter(|d| !known.contains(d)).collect();
         run.fact(fact::DIAGNOSTICS, &new).await?;
-    }
-    if !outcome.is_unfinished()
-        && let (Some(reached), Some(root)) = (&ended.reached, run.mirror.root_path())
-    {
-        let folder = format!("{root}/.mlops-deploy/undo");
-        if let Err(error) = reached.files.delete(&folder, true).await {
-            let message = format!("{folder} was not deleted: {error}; the next run deletes it");
-            run.journal.record(Event::Notice { message }).await?;
-        }
     }
     let failure = ended.performed.failure.as_ref();
     let message = failure.map(|f| {
@@ -106,7 +109,20 @@ async fn last_entries(run: &Run<'_>, ended: &Ended, outcome: RunOutcome) -> Resu
         hint: failure.and_then(|f| f.hint.clone()),
     };
     run.journal.record(finished).await?;
-    Ok(run.journal.flush().await?)
+    // A copy that misses the end would have the next run take all of it back.
+    if run.journal.flush().await.is_err() {
+        run.journal.flush().await?;
+    }
+    if !outcome.is_unfinished()
+        && let (Some(reached), Some(root)) = (&ended.reached, run.mirror.root_path())
+    {
+        let folder = format!("{root}/.mlops-deploy/undo");
+        if let Err(error) = reached.files.delete(&folder, true).await {
+            let message = format!("{folder} was not deleted: {error}; the next run deletes it");
+            run.journal.record(Event::Notice { message }).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn give_lock_back(run: &Run<'_>, reached: &Reached, performed: &Performed) {
@@ -117,17 +133,30 @@ async fn give_lock_back(run: &Run<'_>, reached: &Reached, performed: &Performed)
     }
 }
 
-/// The deployment that an earlier phase found or made.
-fn opened(run: &Run<'_>) -> Option<Open> {
-    run.journal.entries().iter().rev().find_map(|entry| match &entry.event {
-        Event::Done { change, outcome, .. } if change.verb == announce::VERB => announce::opened(&outcome.0),
-        _ => None,
-    })
+/// The deployment that an earlier phase found or made; a killed one may not have come to write
+/// it down.
+async fn opened(run: &Run<'_>) -> Option<Open> {
+    let mut announced = false;
+    let entries = run.journal.entries();
+    for entry in &entries {
+        match &entry.event {
+            Event::Receipt { change, .. } if change.verb == announce::VERB => announced = true,
+            Event::Done { change, outcome, .. } if change.verb == announce::VERB => {
+                return announce::opened(&outcome.0);
+            }
+            _ => {}
+        }
+    }
+    if !announced {
+        return None;
+    }
+    let subject = subject(&RunView::of(&entries));
+    github_deployment::find(run.github.as_ref()?.as_ref(), &subject).await.ok().flatten()
 }
 
 async fn tell_github(run: &Run<'_>, view: &RunView, outcome: RunOutcome) {
     let Some(github) = &run.github else { return };
-    if let Some(open) = opened(run) {
+    if let Some(open) = opened(run).await {
         let state = match outcome {
             good if good.is_good() => DeploymentState::Success,
             RunOutcome::Cancelled => DeploymentState::Inactive,

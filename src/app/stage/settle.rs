@@ -1,6 +1,7 @@
 //! The post step: ends what a stage left unfinished because its process was killed.
 //!
-//! A stage that came to its last word has nothing left to settle. Otherwise its journal says
+//! A stage that came to its last word has nothing left to settle. One that ended, and was
+//! killed before it had said so, gives its lock back and says so now. Otherwise its journal says
 //! what was begun: before the point of no return it is taken back, behind it the run is
 //! marked so that the next one goes on; the lock is given back either way.
 
@@ -9,10 +10,11 @@ use std::process::ExitCode;
 
 use super::{Ended, Reached, Run, account, conclude, connect, engine, occasion, prepare, surroundings};
 use crate::app::Desk;
-use crate::domain::{Failure, Reason, Stage};
+use crate::domain::{Failure, Reason, RunOutcome, Stage, fact};
 use crate::inputs::parse::Inputs;
-use crate::saga::{Event, Unfinished, unwind};
-use crate::stages::deployment::HELD;
+use crate::saga::resume::begun;
+use crate::saga::{Begun, Entry, Event, Unfinished, unwind};
+use crate::stages::deployment::{HELD, RECOVERY};
 use crate::stages::phase::Performed;
 use crate::steps::bundle::mirror::Mirror;
 
@@ -21,8 +23,8 @@ pub async fn settle() -> Result<ExitCode, Failure> {
     let Some(path) = desk.var("STATE_journal").map(PathBuf::from) else { return Ok(ExitCode::SUCCESS) };
     let folder = path.parent().map_or_else(|| connect::scratch(&desk), Path::to_path_buf);
     let entries = account::read(&desk, &folder).await?;
-    let ended = entries.iter().any(|entry| matches!(entry.event, Event::RunFinished { .. }));
-    if ended || entries.is_empty() {
+    let told = entries.iter().any(|e| matches!(&e.event, Event::Fact { name, .. } if name == fact::TOLD));
+    if told || entries.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     let occasion = occasion(&desk).await?;
@@ -35,6 +37,11 @@ pub async fn settle() -> Result<ExitCode, Failure> {
     let journal = account::open(&desk, &folder, mirror.clone(), entries.clone());
     let github = connect::github(&desk, &inputs, &occasion)?;
     let run = Run { desk: &desk, inputs, occasion, journal, mirror, folder, github };
+    if let Some(outcome) = outcome(&entries) {
+        let held = begun(&entries).into_iter().filter(|b| HELD.contains(&b.spec.verb.as_str())).collect();
+        say_last_words(&run, outcome, held).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let ended = match Unfinished::of(&entries) {
         Some(unfinished) => take_back(&run, unfinished).await.unwrap_or_else(|failure| Ended::early(Some(failure))),
         None => Ended::early(Some(killed())),
@@ -44,16 +51,40 @@ pub async fn settle() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn killed() -> Failure {
-    Failure::new(Reason::Cancelled, "come to an end: the stage was killed before its last word")
+fn outcome(entries: &[Entry]) -> Option<RunOutcome> {
+    entries.iter().rev().find_map(|entry| match entry.event {
+        Event::RunFinished { outcome, .. } => Some(outcome),
+        _ => None,
+    })
 }
 
-async fn take_back(run: &Run<'_>, unfinished: Unfinished) -> Result<Ended, Failure> {
+async fn say_last_words(run: &Run<'_>, outcome: RunOutcome, held: Vec<Begun>) -> Result<(), Failure> {
+    if held.is_empty() {
+        conclude::last_words(run, outcome, None).await;
+        return Ok(());
+    }
+    let performed = Performed { failure: None, unwound: None, resumable: false, begun: held };
+    let reached = reach(run).await?;
+    conclude::last_words(run, outcome, Some((&reached, &performed))).await;
+    Ok(())
+}
+
+/// The workspace that the stage worked on.
+async fn reach(run: &Run<'_>) -> Result<Reached, Failure> {
     let config = prepare::configuration(run.desk, &run.inputs).await?;
     let environment = prepare::environment(&config, &run.inputs)?;
     let engine = engine::for_settling(run)?;
     let (world, _) = run.world(environment, run.process())?;
     let reached = run.reach(world, engine.as_ref());
+    Ok(Reached { context: reached.context, files: reached.files })
+}
+
+fn killed() -> Failure {
+    Failure::new(Reason::Cancelled, "come to an end: the stage was killed before its last word")
+}
+
+async fn take_back(run: &Run<'_>, unfinished: Unfinished) -> Result<Ended, Failure> {
+    let reached = reach(run).await?;
     let mut performed =
         Performed { failure: Some(killed()), unwound: None, resumable: false, begun: unfinished.begun.clone() };
     if unfinished.past_point_of_no_return.is_some() {
@@ -65,10 +96,14 @@ async fn take_back(run: &Run<'_>, unfinished: Unfinished) -> Result<Ended, Failu
         performed.unwound = Some(unwind(&rest, &context.registry, &context.world, &context.journal).await);
         performed.begun.retain(|b| HELD.contains(&b.spec.verb.as_str()));
     }
-    // The mirror lies where the lock was taken.
-    if let Some(root) = unfinished.begun.iter().find_map(|b| b.spec.args["root"].as_str()) {
+    // The mirror lies where the lock was taken. It is ours to write only once what an earlier
+    // run left there is seen to.
+    let seen_to = |e: &Entry| matches!(&e.event, Event::PhaseFinished { phase, .. } if phase == RECOVERY);
+    if run.journal.entries().iter().any(seen_to)
+        && let Some(root) = unfinished.begun.iter().find_map(|b| b.spec.args["root"].as_str())
+    {
         run.mirror.take_over(&run.journal.entries());
         run.mirror.point_at(&reached.files, root);
     }
-    Ok(Ended { performed, reached: Some(Reached { context: reached.context, files: reached.files }) })
+    Ok(Ended { performed, reached: Some(reached) })
 }

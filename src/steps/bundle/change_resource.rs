@@ -19,9 +19,9 @@ use super::read;
 use super::send_resource;
 use crate::bundle::answers;
 use crate::bundle::fields::Type;
-use crate::bundle::kinds::{self, Kind};
+use crate::bundle::kinds::{self, Id, Kind, Sent};
 use crate::bundle::knowledge::hushed;
-use crate::bundle::plan::{Action, short};
+use crate::bundle::plan::{Action, Dependency, short};
 use crate::bundle::planner;
 use crate::bundle::requests::{self, Difference, Read};
 use crate::bundle::state::Deployed;
@@ -121,24 +121,33 @@ impl ChangeResource {
     async fn create(&self, world: &World, receipt: &Receipt) -> Result<Outcome, StepError> {
         let applier = self.applier()?;
         let (value, depends_on) = applier.value(world, &self.about.node).await?;
-        let rest = world.workspace.as_ref();
-        let api = &self.about.kind.api;
         let mut kept = Map::new();
-        let id = match send_resource::create(rest, self.about.kind, &value).await {
+        let id = match send_resource::create(world.workspace.as_ref(), self.about.kind, &value).await {
             Ok(answer) => {
                 send_resource::keep(&mut kept, self.about.kind, &answer);
                 requests::id(self.about.kind, &value, &answer).ok_or_else(|| self.malformed())?
             }
-            Err(error) => self.look_after_error(world, receipt, self.discreet(error, &[&value])).await?,
+            Err(error) => return self.look_after_error(world, receipt, self.discreet(error, &[&value])).await,
         };
-        let value = with(self.about.kind, value, kept);
-        let outcome = self.write_down(world, &id, value.clone(), depends_on).await?;
-        if !api.after_create.is_empty() {
-            self.settle(world, &id).await?;
+        self.created(world, &id, with(self.about.kind, value, kept), depends_on).await
+    }
+
+    /// It has its id. What comes after that may be sent again, and whether it failed or not: it is there.
+    async fn created(
+        &self,
+        world: &World,
+        id: &str,
+        value: Value,
+        depends_on: Vec<Dependency>,
+    ) -> Result<Outcome, StepError> {
+        let (rest, kind) = (world.workspace.as_ref(), self.about.kind);
+        let outcome = self.write_down(world, id, value.clone(), depends_on).await?;
+        if !kind.api.after_create.is_empty() {
+            self.settle(world, id).await?;
         }
-        let after = send_resource::after_create(rest, self.about.kind, &id, &value).await;
-        after.map_err(|error| step_error(self.discreet(error, &[&value]), self.title()))?;
-        self.settle(world, &id).await?;
+        let after = send_resource::after_create(rest, kind, id, &value).await;
+        after.map_err(|error| StepError::lost(self.discreet(error, &[&value]).into_failure(self.title())))?;
+        self.settle(world, id).await?;
         Ok(outcome)
     }
 
@@ -147,16 +156,24 @@ impl ChangeResource {
         error.without(&hushed(self.about.kind.name, values))
     }
 
-    /// A server that fails may have done it all the same.
-    async fn look_after_error(&self, world: &World, receipt: &Receipt, error: RestError) -> Result<String, StepError> {
-        if error.may_have_been_applied()
-            && error.status().is_some()
-            && let Ok(Found::Done(outcome)) = self.find(world, receipt).await
-            && let Some(id) = outcome.0["id"].as_str()
-        {
-            return Ok(id.to_owned());
+    /// A server that fails may have done it all the same. It has answered, so it is not asked
+    /// again: what is not found then was not made.
+    async fn look_after_error(&self, world: &World, receipt: &Receipt, error: RestError) -> Result<Outcome, StepError> {
+        if !error.may_have_been_applied() || error.status().is_none() {
+            let title = self.title();
+            return Err(if self.takes_several() { error.into_failure(title).into() } else { step_error(error, title) });
         }
-        Err(step_error(error, self.title()))
+        match self.find(world, receipt).await {
+            Ok(Found::Done(outcome)) => Ok(outcome),
+            Ok(Found::NotDone) => Err(StepError::refused(error.into_failure(self.title()))),
+            Ok(Found::Ambiguous(_)) | Err(_) => Err(StepError::lost(error.into_failure(self.title()))),
+        }
+    }
+
+    /// When one of several requests is refused, those before it are made.
+    fn takes_several(&self) -> bool {
+        let update = self.about.kind.api.update;
+        update.len() > 1 || update.iter().any(|sent| matches!(sent.when, Sent::EachChanged(_)))
     }
 
     fn malformed(&self) -> StepError {
@@ -176,24 +193,25 @@ impl ChangeResource {
             planned.into_iter().flat_map(|p| p.real_changes().map(|(path, _)| path.clone())).collect();
         let change = Difference { paths: &paths, before: before.as_ref() };
         let how = (self.about.kind, self.about.action);
-        let (new_id, kept) = match send_resource::change(world.workspace.as_ref(), how, id, &value, change).await {
-            Ok(done) => done,
-            Err(error) => {
-                let error = self.discreet(error, &[&value]);
-                // A rename that was made answers under its new name only.
-                let renamed = self.about.action == Action::UpdateId && error.may_have_been_applied();
-                if renamed {
-                    (self.look_after_error(world, receipt, error).await?, Map::new())
-                } else {
-                    return Err(step_error(error, self.title()));
-                }
-            }
-        };
-        let outcome = self.write_down(world, &new_id, with(self.about.kind, value, kept), depends_on).await?;
-        self.settle(world, &new_id).await?;
+        match send_resource::change(world.workspace.as_ref(), how, id, &value, change).await {
+            Ok((new_id, kept)) => self.changed(world, &new_id, with(self.about.kind, value, kept), depends_on).await,
+            Err(error) => self.look_after_error(world, receipt, self.discreet(error, &[&value])).await,
+        }
+    }
+
+    async fn changed(
+        &self,
+        world: &World,
+        id: &str,
+        value: Value,
+        depends_on: Vec<Dependency>,
+    ) -> Result<Outcome, StepError> {
+        let outcome = self.write_down(world, id, value, depends_on).await?;
+        self.settle(world, id).await?;
         Ok(outcome)
     }
 
+    /// It is there; what fails from here on does not undo that.
     async fn settle(&self, world: &World, id: &str) -> Result<(), StepError> {
         Ok(send_resource::settle(world, self.about.kind, short(&self.about.node), id).await?)
     }
@@ -222,12 +240,13 @@ impl ChangeResource {
         world: &World,
         id: &str,
         value: Value,
-        depends_on: Vec<crate::bundle::plan::Dependency>,
+        depends_on: Vec<Dependency>,
     ) -> Result<Outcome, StepError> {
         let applier = self.applier()?;
-        let entry = Deployed { id: id.to_owned(), state: value.clone(), depends_on };
+        let outcome = Outcome(json!({"id": id, "made": value, "depends_on": depends_on}));
+        let entry = Deployed { id: id.to_owned(), state: value, depends_on };
         applier.done(world, &self.about.node, Some(entry)).await?;
-        Ok(Outcome(json!({"id": id, "made": value})))
+        Ok(outcome)
     }
 
     async fn undo_create(&self, rest: &dyn Rest, receipt: &Receipt, outcome: &Outcome) -> Result<Undone, StepError> {
@@ -323,6 +342,11 @@ impl Change<World> for ChangeResource {
             let (value, _) = applier.value(world, &self.about.node).await?;
             receipt.insert("look".into(), find_resource::clue(self.about.kind, &value));
         }
+        // For whoever finds it made when this process is gone.
+        if applier.may_be_taken_back && self.about.action != Action::Delete {
+            let (value, depends_on) = applier.value(world, &self.about.node).await?;
+            receipt.insert("makes".into(), json!({"made": value, "depends_on": depends_on}));
+        }
         if let (Some(id), Some(answer)) = (&self.about.id, &planned.answer) {
             receipt.insert("before".into(), self.configured(id, answer));
         } else if applier.may_be_taken_back && self.about.kind.api.delete.is_none() {
@@ -363,19 +387,11 @@ impl Change<World> for ChangeResource {
                     find_resource::find(rest, self.about.kind, &receipt.0["look"], self.about.id.as_deref()).await?;
                 Ok(match found.as_slice() {
                     [] => Found::NotDone,
-                    [id] => {
-                        self.remember_found(world, id).await?;
-                        Found::Done(Outcome(json!({"id": id})))
-                    }
+                    [id] => Found::Done(self.found(world, receipt, id).await?),
                     many => Found::Ambiguous(many.iter().map(|id| format!("{} {id}", self.about.kind.title)).collect()),
                 })
             }
-            Action::Resize | Action::Update => {
-                let id = self.id()?;
-                let now = self.now(rest, id).await?;
-                let unchanged = now.as_ref().is_some_and(|now| *now == receipt.0["before"]);
-                Ok(if unchanged { Found::NotDone } else { Found::Done(Outcome(json!({"id": id}))) })
-            }
+            Action::Resize | Action::Update => self.find_update(world, receipt).await,
             Action::Delete => {
                 let gone = self.about.forgets_only || self.now(rest, self.id()?).await?.is_none();
                 Ok(if gone { Found::Done(Outcome(json!({}))) } else { Found::NotDone })
@@ -401,14 +417,38 @@ impl Change<World> for ChangeResource {
 }
 
 impl ChangeResource {
-    /// Found again in the run that made it: it belongs into the state.
-    async fn remember_found(&self, world: &World, id: &str) -> Result<(), StepError> {
-        let Some(applier) = &self.applier else { return Ok(()) };
-        if applier.book.get(&self.about.node).is_some_and(|entry| entry.id == *id) {
-            return Ok(());
-        }
+    /// In the run that made it, it is known what there should be; later only what was there.
+    async fn find_update(&self, world: &World, receipt: &Receipt) -> Result<Found, StepError> {
+        let rest = world.workspace.as_ref();
+        let Some(applier) = &self.applier else {
+            let now = self.now(rest, self.id()?).await?;
+            let unchanged = now.as_ref().is_some_and(|now| *now == receipt.0["before"]);
+            return Ok(if unchanged {
+                Found::NotDone
+            } else {
+                Found::Done(self.found(world, receipt, self.id()?).await?)
+            });
+        };
+        let (value, _) = applier.value(world, &self.about.node).await?;
+        let named = matches!(self.about.kind.api.id, Id::State(_));
+        let id = named.then(|| requests::id(self.about.kind, &value, &Value::Null)).flatten();
+        let id = id.map_or_else(|| self.id().map(str::to_owned), Ok)?;
+        let done = self.now(rest, &id).await?.is_some_and(|now| self.is_ours(&value, &now));
+        Ok(if done { Found::Done(self.found(world, receipt, &id).await?) } else { Found::NotDone })
+    }
+
+    /// Found again. In the run that made it, it belongs into the state.
+    async fn found(&self, world: &World, receipt: &Receipt, id: &str) -> Result<Outcome, StepError> {
+        let Some(applier) = &self.applier else {
+            let mut outcome = receipt.0["makes"].clone();
+            outcome["id"] = json!(id);
+            return Ok(Outcome(outcome));
+        };
         let (value, depends_on) = applier.value(world, &self.about.node).await?;
-        self.write_down(world, id, value, depends_on).await.map(drop)
+        match self.about.action {
+            Action::Create | Action::Recreate => self.created(world, id, value, depends_on).await,
+            _ => self.changed(world, id, value, depends_on).await,
+        }
     }
 }
 
@@ -424,8 +464,7 @@ fn with(kind: &Kind, mut value: Value, kept: Map<String, Value>) -> Value {
 }
 
 fn step_error(error: RestError, doing: String) -> StepError {
-    // A status is an answer: what it left behind was looked for already.
-    let lost = error.may_have_been_applied() && error.status().is_none();
+    let lost = error.may_have_been_applied();
     let failure = error.into_failure(doing);
-    if lost { StepError::lost(failure) } else { failure.into() }
+    if lost { StepError::lost(failure) } else { StepError::refused(failure) }
 }

@@ -24,6 +24,11 @@ pub fn clue(kind: &Kind, value: &Value) -> Value {
     Value::Object(found)
 }
 
+/// Whether it can be looked for already: no field waits for something that is not made yet.
+pub fn is_complete(clue: &Value) -> bool {
+    !clue.to_string().contains("${")
+}
+
 /// The ids of what matches, except `before`: what a recreate has just deleted.
 pub async fn find(
     rest: &dyn Rest,

@@ -1,9 +1,9 @@
 //! A copy of the journal beside the deployment, so that a killed runner costs nothing.
 //!
-//! Written whole at the points where losing it would hurt: before a phase's first write,
-//! behind the point of no return, and at the end; with what the journal itself keeps apart,
-//! since the state beside it holds the same values. Receipts between those points are on the
-//! runner's disk alone; what such a change did is found out by looking (`Change::find`).
+//! Written whole at the points where losing it would hurt: before each round of changes, behind
+//! the point of no return, and at the end; with what the journal itself keeps apart, since the
+//! state beside it holds the same values. A receipt is in it before its change is made; what a
+//! change did whose end is not in it is found out by looking (`Change::find`).
 
 use std::sync::{Arc, Mutex, OnceLock};
 

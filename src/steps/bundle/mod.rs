@@ -23,6 +23,7 @@ pub mod send_resource;
 pub mod set_folder_permissions;
 pub mod sidecar;
 pub mod state_files;
+pub mod still_absent;
 pub mod sync_snapshot;
 pub mod take_lock;
 pub mod upload;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ask, read};
 use crate::bundle::answers;
-use crate::bundle::kinds::{Kind, Sent};
+use crate::bundle::kinds::{Id, Kind, Sent};
 use crate::bundle::plan::Action;
 use crate::bundle::requests::{self, Difference};
 use crate::domain::{Failure, Reason};
@@ -76,8 +76,9 @@ pub async fn change(
         Some(route) => vec![requests::changing(route, id, value, change.before)],
         None => requests::calls(api.update, id, value, change),
     };
-    // A list that belongs to something is named by it.
-    let mut new_id = requests::id(kind, value, &Value::Null).filter(|_| renames);
+    // What is named after something else is named anew when that was made anew.
+    let moves = renames || matches!(api.id, Id::State(_));
+    let mut new_id = requests::id(kind, value, &Value::Null).filter(|_| moves);
     let mut kept = Map::new();
     for request in sent {
         let mut request = ask::ready(&request);

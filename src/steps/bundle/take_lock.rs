@@ -81,13 +81,14 @@ impl TakeLock {
             let holder = Holder { id: id.to_owned(), since, forced: false, user: claim.user.clone() };
             let held = match lock::acquire_as(&self.files, &self.state_path, holder).await {
                 Ok(_) => return Ok(()),
-                Err(LockError::Failed(failure)) => return Err(failure.into()),
+                // The file tells whether it was written; nobody could read it.
+                Err(LockError::Failed(failure)) => return Err(StepError::lost(failure)),
                 Err(LockError::Held(holder)) => holder,
             };
             let who = self.who(&held, world.clock.as_ref()).await;
             let waited = world.clock.now().duration_since(started).unsigned_abs();
             if waited >= claim.wait || claim.stop.requested() {
-                return Err(in_line(&held, &who, waited).into());
+                return Err(StepError::refused(in_line(&held, &who, waited)));
             }
             if who != told {
                 info!("waiting for the deployment lock, which is held by {who}");
@@ -102,6 +103,16 @@ impl TakeLock {
             Ok(Some(sidecar)) if sidecar.lock == held.id => sidecar.holder(clock.now()),
             _ => format!("{} since {}", held.user, held.since),
         }
+    }
+
+    /// A courtesy to whoever waits: a lock whose holder is not said is a lock all the same.
+    async fn say_who(&self, claim: &Claim, world: &World, lock: &str) {
+        let now = world.clock.now().to_string();
+        let sidecar = Sidecar { lock: lock.to_owned(), since: now.clone(), heartbeat: now, ..claim.sidecar.clone() };
+        if let Err(failure) = sidecar::write(&self.files, &self.root_path, &sidecar).await {
+            warn!("who holds the deployment lock was not written beside it: {failure}");
+        }
+        self.beat(world, sidecar);
     }
 
     fn beat(&self, world: &World, mut sidecar: Sidecar) {
@@ -162,17 +173,19 @@ impl Change<World> for TakeLock {
             Failure::new(crate::domain::Reason::Internal, message)
         })?;
         self.acquire(claim, world, id_of(receipt)).await?;
-        let now = world.clock.now().to_string();
-        let lock = id_of(receipt).to_owned();
-        let sidecar = Sidecar { lock, since: now.clone(), heartbeat: now, ..claim.sidecar.clone() };
-        sidecar::write(&self.files, &self.root_path, &sidecar).await?;
-        self.beat(world, sidecar);
+        self.say_who(claim, world, id_of(receipt)).await;
         Ok(Outcome(receipt.0.clone()))
     }
 
-    async fn find(&self, _: &World, receipt: &Receipt) -> Result<Found, StepError> {
+    async fn find(&self, world: &World, receipt: &Receipt) -> Result<Found, StepError> {
         let ours = self.id_in_file().await?.as_deref() == Some(id_of(receipt));
-        Ok(if ours { Found::Done(Outcome(receipt.0.clone())) } else { Found::NotDone })
+        if !ours {
+            return Ok(Found::NotDone);
+        }
+        if let Some(claim) = &self.claim {
+            self.say_who(claim, world, id_of(receipt)).await;
+        }
+        Ok(Found::Done(Outcome(receipt.0.clone())))
     }
 
     /// Also the way in which a successful run gives the lock back.
@@ -181,7 +194,9 @@ impl Change<World> for TakeLock {
         if self.id_in_file().await?.as_deref() != Some(id_of(receipt)) {
             return Ok(Undone::NothingToDo);
         }
-        sidecar::delete(&self.files, &self.root_path).await?;
+        if let Err(failure) = sidecar::delete(&self.files, &self.root_path).await {
+            warn!("who held the deployment lock still stands beside it: {failure}");
+        }
         let path = lock::lock_path(&self.state_path);
         let deleted = self.files.delete(&path, false).await;
         deleted.map_err(|e| StepError::lost(e.into_failure(format!("give the deployment lock {path} back"))))?;
