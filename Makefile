@@ -22,7 +22,7 @@ need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq
 	&& DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $(2) >/dev/null; } \
 	|| { echo "$(1) is missing: install the package $(2)" >&2; exit 1; }
 
-.PHONY: demo test rust description minilake python lint mlflow s3 container act conformance bench bench-copy image dist clean
+.PHONY: demo test faults rust description minilake python lint mlflow s3 container act conformance bench bench-copy image dist clean
 
 demo: $(VENV)/.uv
 	cargo build --locked
@@ -36,6 +36,10 @@ rust: $(VENV)/.all description minilake
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	tools/with-docker.sh cargo test --locked
+
+# The whole fault matrix: every request of every stage with everything that can go wrong. `make test` plays a part.
+faults:
+	MLOPS_DEPLOY_ALL_FAULTS=1 cargo test --locked --test it -- fault_matrix
 
 # GitHub's published description of its API, which our requests are judged by; without npm they are not, and it says so.
 description:

@@ -115,7 +115,7 @@ fn kitchen(table: &Table, dry_run: bool) -> (tokio::sync::watch::Sender<bool>, C
     let context = Context {
         world: nowhere::world(),
         journal: Arc::new(Journal::new(|| "2026-11-21T00:00:00Z".into(), Vec::new())),
-        registry: Arc::new(registry),
+        registry,
         options: Options { parallelism: 2, on_failure: OnFailure::Stop, stop },
         dry_run,
         held: &[],

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use mlops_deploy::rehearsal::github::{self, Conclusion, Event, GitHub, JobSpec, PullRequest, Runner, RunningJob};
 use mlops_deploy::rehearsal::workspace::{self, Control, Federation, Metastore, Policy, Principal, Running};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use tiers::STAGING_DEPLOYER;
@@ -195,16 +195,22 @@ impl StageWorld {
         left
     }
 
-    fn check_out(&self, bundle: &str, configuration: &str) {
+    /// Writes the bundle, in which HOST and DEPLOYER stand for what is known only now.
+    pub fn write_bundle(&self, bundle: &str) {
+        self.write("databricks.yml", &self.known(bundle));
+    }
+
+    fn known(&self, text: &str) -> String {
         let staging = self.staging.as_ref().map_or("", Running::url);
-        let known = |text: &str| {
-            tiers::known(text, staging)
-                .replace("HOST", self.workspace.url())
-                .replace("DEPLOYER", DEPLOYER)
-                .replace("READER", READER)
-        };
-        self.write("databricks.yml", &known(bundle));
-        self.write("mlops-deploy.yml", &known(configuration));
+        tiers::known(text, staging)
+            .replace("HOST", self.workspace.url())
+            .replace("DEPLOYER", DEPLOYER)
+            .replace("READER", READER)
+    }
+
+    fn check_out(&self, bundle: &str, configuration: &str) {
+        self.write_bundle(bundle);
+        self.write("mlops-deploy.yml", &self.known(configuration));
         self.write("src/train.py", "# Databricks notebook source\nprint('trained')\n");
         fs::create_dir_all(self.path(".git/objects")).unwrap();
         let origin = format!("{}/{REPOSITORY}.git", self.github.server_url());
@@ -279,6 +285,14 @@ pub async fn as_somebody(control: &Control, method: reqwest::Method, path: &str,
     reply.json().await.unwrap_or_default()
 }
 
+/// What the message about a lock that a dead run left tells a person to do.
+pub async fn delete_lock(control: &Control) {
+    let lock = json!({"path": format!("{ROOT}/state/deploy.lock")});
+    if control.settled().to_string().contains("deploy.lock") {
+        as_somebody(control, reqwest::Method::POST, "/api/2.0/workspace/delete", lock).await;
+    }
+}
+
 /// What a deployment leaves, without its own record of how that came about.
 pub fn settled(control: &Control) -> Value {
     let mut dump = control.settled();
@@ -288,6 +302,15 @@ pub fn settled(control: &Control) -> Value {
         }
     }
     dump
+}
+
+/// What there are two of, where a workspace lets two share a name: a settled dump tells them
+/// apart by a number.
+pub fn doubled(control: &Control) -> Option<String> {
+    let dump = control.settled().to_string();
+    let labels = dump.split('<').filter_map(|rest| rest.split_once('>')).map(|(label, _)| label);
+    let shared = |label: &&str| ["jobs:", "pipelines:", "experiments:"].iter().any(|kind| label.starts_with(kind));
+    labels.filter(shared).find(|label| label.ends_with(":2")).map(str::to_owned)
 }
 
 /// The lines that only one of two dumps has.

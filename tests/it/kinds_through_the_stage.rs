@@ -1,0 +1,172 @@
+//! Every kind through the stage: made, changed, made anew, deleted; and each of that taken back
+//! by a smoke run that fails, as far as it can be taken back.
+
+use mlops_deploy::rehearsal::workspace::Outcome;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::stage_world::{StageWorld, as_somebody, difference, doubled, settled};
+
+/// A kind with its children, and what a commit changes of it.
+struct Row {
+    kind: &'static str,
+    resource: &'static str,
+    /// Taken back whole.
+    update: (&'static str, &'static str),
+    /// Loses what the README names; no kind of change does that to a job.
+    recreate: Option<(&'static str, &'static str)>,
+}
+
+const ROWS: [Row; 6] = [
+    Row {
+        kind: "jobs",
+        resource: "it: {name: it, description: One, permissions: [{level: CAN_VIEW, group_name: users}]}",
+        update: ("description: One", "description: Two"),
+        recreate: None,
+    },
+    Row {
+        kind: "pipelines",
+        resource: "it: {name: it, catalog: dev, schema: default, libraries: [{notebook: {path: src/train.py}}], \
+                   permissions: [{level: CAN_VIEW, group_name: users}]}",
+        update: ("name: it,", "name: that,"),
+        recreate: Some(("catalog: dev, schema: default", "storage: 'dbfs:/elsewhere'")),
+    },
+    Row {
+        kind: "schemas",
+        resource: "it: {name: it, catalog_name: dev, comment: One, grants: [{principal: users, privileges: [USE_SCHEMA]}]}",
+        update: ("comment: One", "comment: Two"),
+        recreate: Some(("name: it,", "name: that,")),
+    },
+    Row {
+        kind: "volumes",
+        resource: "it: {name: it, catalog_name: dev, schema_name: default, comment: One, grants: [{principal: users, \
+                   privileges: [READ_VOLUME]}]}",
+        update: ("comment: One", "comment: Two"),
+        recreate: Some(("schema_name: default", "schema_name: more")),
+    },
+    Row {
+        kind: "registered_models",
+        resource: "it: {name: it, catalog_name: dev, schema_name: default, comment: One, grants: [{principal: users, \
+                   privileges: [EXECUTE]}]}",
+        update: ("comment: One", "comment: Two"),
+        recreate: Some(("name: it,", "name: that,")),
+    },
+    Row {
+        kind: "experiments",
+        resource: "it: {name: /Users/DEPLOYER/it, permissions: [{level: CAN_READ, group_name: users}]}",
+        update: ("/it,", "/that,"),
+        recreate: Some(("/it,", "/it, artifact_location: 'dbfs:/elsewhere',")),
+    },
+];
+
+impl Row {
+    fn bundle(&self, with: bool) -> String {
+        let resource = if with { self.resource } else { "" };
+        let (section, more) = if self.kind == "jobs" {
+            (String::new(), format!("    {resource}\n"))
+        } else {
+            (if with { format!("  {}:\n    {resource}\n", self.kind) } else { String::new() }, String::new())
+        };
+        BUNDLE.replace("#KIND\n", &section).replace("#JOB\n", &more)
+    }
+
+    async fn world(&self) -> StageWorld {
+        let world = StageWorld::with(&self.bundle(false)).await;
+        // For what moves.
+        let more = json!({"name": "more", "catalog_name": "dev"});
+        as_somebody(world.workspace(), Method::POST, "/api/2.1/unity-catalog/schemas", more).await;
+        world
+    }
+
+    fn write(&self, world: &StageWorld, bundle: &str) {
+        world.write_bundle(bundle);
+        world.push();
+    }
+
+    /// Deploys with a smoke run that fails, and demands that everything is as before.
+    async fn is_taken_back(&self, world: &StageWorld, bundle: &str, what: &str) {
+        let before = settled(world.workspace());
+        self.write(world, bundle);
+        world.workspace().script("train", "*", Outcome::Failed { error: "no".to_owned() });
+        let step = world.deploy();
+        let left = step.run().await;
+        assert_eq!(left.output("failure-reason"), "smoke-failed", "{} {what}\n{}", self.kind, left.stdout);
+        step.settle().await.expect(0);
+        let after = settled(world.workspace());
+        assert!(before == after, "{} {what}\n{}\n{}", self.kind, difference(&before, &after), left.stdout);
+        world.workspace().script("train", "*", Outcome::Success { logs: String::new() });
+    }
+
+    /// Deploys, with the first try cut short by a smoke run that fails: the next run goes on.
+    async fn goes_on(&self, world: &StageWorld, bundle: &str, what: &str) {
+        self.write(world, bundle);
+        world.workspace().script("train", "*", Outcome::Failed { error: "no".to_owned() });
+        let step = world.deploy();
+        let left = step.run().await;
+        assert_eq!(left.output("outcome"), "resumable", "{} {what}\n{}", self.kind, left.stdout);
+        step.settle().await.expect(0);
+        world.workspace().script("train", "*", Outcome::Success { logs: String::new() });
+        self.is_deployed(world, bundle, what).await;
+    }
+
+    /// Deploys, and demands that nothing is left to do then, and nothing is there twice.
+    async fn is_deployed(&self, world: &StageWorld, bundle: &str, what: &str) {
+        self.write(world, bundle);
+        let step = world.deploy();
+        let left = step.run().await;
+        assert_eq!(left.code, 0, "{} {what}\n{}", self.kind, left.stdout);
+        step.settle().await.expect(0);
+        assert_eq!(doubled(world.workspace()), None, "{} {what}", self.kind);
+        assert!(!settled(world.workspace()).to_string().contains("deploy.lock"), "{} {what}", self.kind);
+        let again = world.deployed().await;
+        assert_eq!(again.output("outcome"), "unchanged", "{} {what}\n{}", self.kind, again.stdout);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn creates_and_updates_of_every_kind_are_taken_back_whole() {
+    for row in &ROWS {
+        let world = row.world().await;
+        world.deployed().await;
+        let whole = row.bundle(true);
+        row.is_taken_back(&world, &whole, "created").await;
+        row.is_deployed(&world, &whole, "created").await;
+        let changed = whole.replace(row.update.0, row.update.1);
+        row.is_taken_back(&world, &changed, "updated").await;
+        row.is_deployed(&world, &changed, "updated").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_taken_back_goes_on_with_the_next_run() {
+    for row in &ROWS {
+        let world = row.world().await;
+        let whole = row.bundle(true);
+        row.is_deployed(&world, &whole, "created").await;
+        if let Some((from, to)) = row.recreate {
+            row.goes_on(&world, &whole.replace(from, to), "recreated").await;
+        }
+        row.goes_on(&world, &row.bundle(false), "deleted").await;
+    }
+}
+
+const BUNDLE: &str = "\
+bundle:
+  name: tiny
+targets:
+  dev:
+    default: true
+    workspace:
+      host: HOST
+      root_path: /Workspace/Users/DEPLOYER/.bundle/${bundle.name}/${bundle.target}
+resources:
+#KIND
+  jobs:
+#JOB
+    train:
+      name: train
+      tasks:
+        - task_key: train
+          notebook_task:
+            notebook_path: src/train.py
+";
