@@ -129,7 +129,7 @@ reasons! {
     PermissionDenied "permission-denied" Outside "the principal lacks a grant; which one is named",
     NotFound "not-found" Outside "the workspace does not know a thing the plan relies on",
     NoSuchModel "no-such-model" Outside "the registry has no such model, or the principal may not see it",
-    Conflict "conflict" Outside "somebody changed the same thing at the same moment",
+    Conflict "conflict" Outside "somebody changed the same thing at the same moment, or has one of that name already",
     RateLimited "rate-limited" Outside "the workspace kept answering 429 until the deadline",
     WorkspaceError "workspace-error" Outside "the workspace answered with an error",
     WorkspaceUnreachable "workspace-unreachable" Outside "the workspace does not answer",

@@ -80,7 +80,7 @@ pub struct Execution {
     pub past_point_of_no_return: bool,
 }
 
-/// How many receipts are written together.
+/// How many receipts are written together at least.
 const ROUND: usize = 64;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -164,17 +164,21 @@ impl<W: Sync + ?Sized> Run<'_, W> {
                 return Ok(());
             }
             let observed = self.observe(round).await?;
-            self.journal.flush().await?;
-            self.act(observed).await?;
+            if !observed.is_empty() && self.may_go_on() {
+                self.journal.flush().await?;
+                self.act(observed).await?;
+            }
         }
     }
 
-    /// Those whose turn it is, as many as one round takes.
+    /// Those whose turn it is, as many as one round takes: no fewer than were made before, since
+    /// the copy is written whole and small rounds would write it over and over.
     fn next_round(&mut self, wanted: &impl Fn(usize) -> bool) -> Vec<usize> {
         if !self.may_go_on() {
             return Vec::new();
         }
-        let round: Vec<_> = self.ready.iter().copied().filter(|&i| wanted(i)).take(ROUND).collect();
+        let most = ROUND.max(self.result.begun.len());
+        let round: Vec<_> = self.ready.iter().copied().filter(|&i| wanted(i)).take(most).collect();
         for i in &round {
             self.ready.remove(i);
         }

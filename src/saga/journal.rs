@@ -120,7 +120,7 @@ pub trait Sink: Send + Sync {
     async fn append(&self, line: &Line) -> Result<(), std::io::Error>;
 
     /// Called where a killed process must not cost anything: before a round of changes is made.
-    async fn flush(&self) -> Result<(), std::io::Error> {
+    async fn flush(&self) -> Result<(), Failure> {
         Ok(())
     }
 }
@@ -129,7 +129,7 @@ pub trait Sink: Send + Sync {
 pub enum JournalError {
     Write(std::io::Error),
     /// Its copy beside the deployment.
-    Copy(std::io::Error),
+    Copy(Failure),
     Line {
         number: usize,
         source: serde_json::Error,
@@ -159,7 +159,8 @@ impl fmt::Display for JournalError {
 impl std::error::Error for JournalError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            JournalError::Write(e) | JournalError::Copy(e) => Some(e),
+            JournalError::Write(e) => Some(e),
+            JournalError::Copy(e) => Some(e),
             JournalError::Line { source, .. } => Some(source),
             JournalError::Missing { .. } | JournalError::Version(_) => None,
         }
@@ -168,12 +169,18 @@ impl std::error::Error for JournalError {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        let (reason, then) = match &error {
-            JournalError::Copy(_) => (Reason::WorkspaceError, "run again"),
-            _ => (Reason::DiskError, "free some space under RUNNER_TEMP"),
-        };
-        let failure = Failure::new(reason, error.to_string());
-        failure.hint(format!("nothing is changed without a written receipt; {then}")).because(error)
+        let no_receipt = "nothing is changed without a written receipt";
+        let message = error.to_string();
+        match error {
+            JournalError::Copy(why) => {
+                let hint = why.hint.clone().unwrap_or_else(|| format!("{no_receipt}; run again"));
+                Failure::new(why.reason, message).hint(hint).because(why)
+            }
+            other => {
+                let hint = format!("{no_receipt}; free some space under RUNNER_TEMP");
+                Failure::new(Reason::DiskError, message).hint(hint).because(other)
+            }
+        }
     }
 }
 
@@ -234,10 +241,13 @@ impl Journal {
         let (entry, line) = self.line(Entry { v: VERSION, at: (self.now)(), event }, told);
         let turn = self.writing.lock().await;
         self.entries.lock().expect("no panic while the list is held").push(entry.clone());
+        // A full disk keeps no other place from having the line.
+        let mut written = Ok(());
         for sink in &self.sinks {
-            sink.append(&line).await.map_err(JournalError::Write)?;
+            written = written.and(sink.append(&line).await);
         }
         drop(turn);
+        written.map_err(JournalError::Write)?;
         if let Some(listener) = &self.listener {
             listener(&entry);
         }

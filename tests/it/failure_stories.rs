@@ -8,7 +8,7 @@ use mlops_deploy::rehearsal::workspace::Outcome;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::stage_world::{BUNDLE, Left, ROOT, StageWorld, Step, as_somebody};
+use crate::stage_world::{BUNDLE, Left, ROOT, StageWorld, Step, as_somebody, table};
 
 /// The last words of a step that failed, without what is different each time.
 fn words(world: &StageWorld, left: &Left) -> String {
@@ -174,6 +174,16 @@ async fn two_that_match() {
     as_somebody(world.workspace(), Method::POST, "/api/2.2/jobs/create", twin).await;
     world.workspace().fail(Rule::on("POST", "/api/2.2/jobs/create", Fault::LostReply));
     insta::assert_snapshot!(deploy(&world).with_code(3).await);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken() {
+    let world = StageWorld::new().await;
+    let theirs = json!({"name": "scores", "catalog_name": "dev", "comment": "Theirs"});
+    as_somebody(world.workspace(), Method::POST, "/api/2.1/unity-catalog/schemas", theirs).await;
+    insta::assert_snapshot!(deploy(&world).with_code(4).await);
+    assert!(table(world.workspace(), "jobs").is_empty());
+    assert!(table(world.workspace(), "schemas").values().any(|schema| schema["comment"] == "Theirs"));
 }
 
 #[tokio::test]

@@ -156,6 +156,7 @@ fn outside() -> Vec<Failure> {
         State::parse(newer).unwrap_err(),
         State::parse(feature).unwrap_err(),
         JournalError::Write(std::io::Error::other("no space left on device")).into(),
+        JournalError::Copy(answered(403, "PERMISSION_DENIED", "no write access")).into(),
     ]
 }
 

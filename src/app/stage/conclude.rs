@@ -41,7 +41,7 @@ pub async fn conclude(run: &Run<'_>, ended: Ended) -> ExitCode {
     exit_code(run.desk, ended.performed.failure.as_ref())
 }
 
-/// For the post step, when the run was killed between its end and its last words: the lock is
+/// For the post step, when the run ended without its last words, or with its lock: the lock is
 /// given back, and GitHub hears how it ended.
 pub async fn last_words(run: &Run<'_>, outcome: RunOutcome, held: Option<(&Reached, &Performed)>) {
     if let Some((reached, performed)) = held {

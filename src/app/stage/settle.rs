@@ -1,7 +1,7 @@
 //! The post step: ends what a stage left unfinished because its process was killed.
 //!
 //! A stage that came to its last word has nothing left to settle. One that ended, and was
-//! killed before it had said so, gives its lock back and says so now. Otherwise its journal says
+//! killed before it had said so or could not give its lock back, does both now. Otherwise its journal says
 //! what was begun: before the point of no return it is taken back, behind it the run is
 //! marked so that the next one goes on; the lock is given back either way.
 
@@ -24,7 +24,8 @@ pub async fn settle() -> Result<ExitCode, Failure> {
     let folder = path.parent().map_or_else(|| connect::scratch(&desk), Path::to_path_buf);
     let entries = account::read(&desk, &folder).await?;
     let told = entries.iter().any(|e| matches!(&e.event, Event::Fact { name, .. } if name == fact::TOLD));
-    if told || entries.is_empty() {
+    let held: Vec<_> = begun(&entries).into_iter().filter(|b| HELD.contains(&b.spec.verb.as_str())).collect();
+    if entries.is_empty() || told && held.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     let occasion = occasion(&desk).await?;
@@ -38,7 +39,6 @@ pub async fn settle() -> Result<ExitCode, Failure> {
     let github = connect::github(&desk, &inputs, &occasion)?;
     let run = Run { desk: &desk, inputs, occasion, journal, mirror, folder, github };
     if let Some(outcome) = outcome(&entries) {
-        let held = begun(&entries).into_iter().filter(|b| HELD.contains(&b.spec.verb.as_str())).collect();
         say_last_words(&run, outcome, held).await?;
         return Ok(ExitCode::SUCCESS);
     }

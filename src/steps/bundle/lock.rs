@@ -35,6 +35,8 @@ pub struct Lock {
 #[derive(Debug)]
 pub enum LockError {
     Held(Holder),
+    /// Its file was written and is not there: somebody deleted it.
+    Gone(Failure),
     Failed(Failure),
 }
 
@@ -42,7 +44,7 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         match error {
             LockError::Held(holder) => holder.failure(),
-            LockError::Failed(failure) => failure,
+            LockError::Gone(failure) | LockError::Failed(failure) => failure,
         }
     }
 }
@@ -100,7 +102,7 @@ pub async fn acquire_as(files: &WorkspaceFiles, state_path: &str, holder: Holder
     match read(files, &path).await? {
         Some(found) if found.id == holder.id => Ok(Lock { path, holder }),
         Some(found) => Err(LockError::Held(found)),
-        None => Err(LockError::Failed(
+        None => Err(LockError::Gone(
             Failure::new(
                 Reason::LockLost,
                 format!("take the deployment lock: {path} was gone as soon as it was written"),

@@ -52,12 +52,12 @@ impl Sink for Mirror {
         Ok(())
     }
 
-    async fn flush(&self) -> Result<(), std::io::Error> {
+    async fn flush(&self) -> Result<(), Failure> {
         let Some((files, root)) = self.place.get() else { return Ok(()) };
         let path = mirror_path(root);
         let text = self.lines.lock().expect("no panic while the text is held").clone();
         let put = files.put(&path, text.into()).await;
-        put.map_err(|e| std::io::Error::other(format!("write {path}: {e}")))
+        put.map_err(|e| e.into_failure(format!("write {path}")))
     }
 }
 

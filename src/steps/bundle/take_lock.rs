@@ -81,6 +81,7 @@ impl TakeLock {
             let holder = Holder { id: id.to_owned(), since, forced: false, user: claim.user.clone() };
             let held = match lock::acquire_as(&self.files, &self.state_path, holder).await {
                 Ok(_) => return Ok(()),
+                Err(LockError::Gone(failure)) => return Err(failure.into()),
                 // The file tells whether it was written; nobody could read it.
                 Err(LockError::Failed(failure)) => return Err(StepError::lost(failure)),
                 Err(LockError::Held(holder)) => holder,

@@ -43,6 +43,8 @@ pub struct Step {
     pub env: BTreeMap<String, String>,
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mlops-deploy");
+
 /// What a step left.
 #[derive(Debug)]
 pub struct Left {
@@ -229,6 +231,12 @@ impl Step {
         spawn(&self.env, &[])
     }
 
+    /// On a disk that takes no file of more than so many blocks of 512 bytes.
+    pub fn spawn_on_small_disk(&self, blocks: u64) -> tokio::process::Child {
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\"");
+        start(tokio::process::Command::new("sh").args(["-c", &script, PROGRAM]), &self.env)
+    }
+
     pub async fn run(&self) -> Left {
         self.left(self.spawn()).await
     }
@@ -259,11 +267,19 @@ impl Step {
         let state = self.runner.state().unwrap();
         state.get("journal").and_then(|path| fs::read_to_string(Path::new(path)).ok()).unwrap_or_default()
     }
+
+    /// Where its journal lies, and what the journal keeps apart.
+    pub fn folder(&self) -> PathBuf {
+        Path::new(&self.runner.state().unwrap()["journal"]).parent().unwrap().to_path_buf()
+    }
 }
 
 fn spawn(env: &BTreeMap<String, String>, args: &[&str]) -> tokio::process::Child {
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_mlops-deploy"));
-    command.args(args).env_clear().envs(env).current_dir(&env["GITHUB_WORKSPACE"]);
+    start(tokio::process::Command::new(PROGRAM).args(args), env)
+}
+
+fn start(command: &mut tokio::process::Command, env: &BTreeMap<String, String>) -> tokio::process::Child {
+    command.env_clear().envs(env).current_dir(&env["GITHUB_WORKSPACE"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command.spawn().unwrap()
 }
