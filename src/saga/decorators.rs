@@ -16,6 +16,8 @@ pub enum Point {
     BeforeAct,
     /// Applied, and then the reply is lost.
     LostReply,
+    /// Applied, and then an error is reported.
+    AfterAct,
 }
 
 /// Fails once at `point`, then behaves.
@@ -66,11 +68,14 @@ impl<W: Sync + ?Sized> Change<W> for Faulty<W> {
 
     async fn act(&self, world: &W, done: &Outcomes, receipt: &Receipt) -> Result<Outcome, StepError> {
         if self.strikes(Point::BeforeAct) {
-            return Err(self.fault().into());
+            return Err(StepError::refused(self.fault()));
         }
         let outcome = self.inner.act(world, done, receipt).await?;
         if self.strikes(Point::LostReply) {
             return Err(StepError::lost(self.fault()));
+        }
+        if self.strikes(Point::AfterAct) {
+            return Err(self.fault().into());
         }
         Ok(outcome)
     }

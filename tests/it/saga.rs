@@ -118,7 +118,7 @@ fn chain(changes: Vec<Arc<dyn Change<Shelf>>>) -> Graph<Shelf> {
 #[tokio::test]
 async fn whichever_change_fails_and_wherever_everything_is_as_before() {
     for broken in 0..house().len() {
-        for point in [Point::Observe, Point::BeforeAct] {
+        for point in [Point::Observe, Point::BeforeAct, Point::AfterAct] {
             let (shelf, journal, (_stop, options)) = (shelf(), journal(), options());
             let mut changes = house();
             changes[broken] = Arc::new(Faulty::new(changes[broken].clone(), point));
