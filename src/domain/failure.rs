@@ -68,6 +68,7 @@ reasons! {
     InvalidBundle "invalid-bundle" Input "the bundle does not load, merge or resolve; each mistake is annotated on its line",
     UnknownTarget "unknown-target" Input "the bundle has no such target",
     UnknownEnvironment "unknown-environment" Input "`mlops-deploy.yml` has no such environment",
+    UnknownModel "unknown-model" Input "`mlops-deploy.yml` or the bundle has no such model, or several and none was named",
     MissingJob "missing-job" Input "a job named in `mlops-deploy.yml` is not in the bundle",
     BuildFailed "build-failed" Input "an artifact's build command failed; its last lines are shown",
     ArtifactMissing "artifact-missing" Input "a build ended well but left no file where the bundle says",

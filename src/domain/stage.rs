@@ -10,16 +10,18 @@ pub enum Stage {
     Validate,
     DeployDev,
     DeployStaging,
+    PromoteProd,
 }
 
 impl Stage {
-    pub const ALL: &'static [Stage] = &[Stage::Validate, Stage::DeployDev, Stage::DeployStaging];
+    pub const ALL: &'static [Stage] = &[Stage::Validate, Stage::DeployDev, Stage::DeployStaging, Stage::PromoteProd];
 
     pub fn name(self) -> &'static str {
         match self {
             Stage::Validate => "validate",
             Stage::DeployDev => "deploy-dev",
             Stage::DeployStaging => "deploy-staging",
+            Stage::PromoteProd => "promote-prod",
         }
     }
 
@@ -32,6 +34,7 @@ impl Stage {
         match self {
             Stage::Validate | Stage::DeployDev => "dev",
             Stage::DeployStaging => "staging",
+            Stage::PromoteProd => "prod",
         }
     }
 
@@ -41,6 +44,7 @@ impl Stage {
         match self {
             Stage::Validate | Stage::DeployDev => None,
             Stage::DeployStaging => Some("dev"),
+            Stage::PromoteProd => Some("staging"),
         }
     }
 
@@ -48,7 +52,7 @@ impl Stage {
     pub fn writes(self) -> bool {
         match self {
             Stage::Validate => false,
-            Stage::DeployDev | Stage::DeployStaging => true,
+            Stage::DeployDev | Stage::DeployStaging | Stage::PromoteProd => true,
         }
     }
 }

@@ -57,7 +57,7 @@ macro_rules! inputs {
 inputs! {
     #[arg(skip)]
     stage: String, "stage", default "",
-        "what to do: `validate` on a pull request, `deploy-dev` on merge, `deploy-staging` behind it";
+        "what to do: `validate` on a pull request, `deploy-dev` on merge, `deploy-staging` and `promote-prod` behind it";
     #[arg(long, value_name = "FILE")]
     config: String, "config", default "",
         "path of the configuration file; default: `mlops-deploy.yml` in `bundle-path`";
@@ -79,6 +79,9 @@ inputs! {
     #[arg(long, value_name = "FILE")]
     release_file: String, "release-file", default "",
         "the release's archive, or a folder that holds it, where the configuration names no place for `releases` and the workflow takes it along";
+    #[arg(long, value_name = "KEY")]
+    model: String, "model", default "",
+        "the model to promote, by its key under `models` in the configuration; default: the only one; for `promote-prod`";
     #[arg(long, value_name = "NAME")]
     engine: String, "engine", default "auto",
         "which engine reads the bundle: `auto`, `embedded`, or `cli` for the official command";
@@ -96,7 +99,7 @@ inputs! {
         "how long to wait in line for another deployment's lock; `0s` does not wait";
     #[arg(long, value_name = "PERIOD")]
     deadline: String, "deadline", default "",
-        "how long the stage may take; default: its budget in the configuration, else `15m` for `validate` and `45m` for the others";
+        "how long the stage may take; default: its budget in the configuration, else `15m` for `validate`, `2h` for `promote-prod` and `45m` for the others";
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     allow_older: String, "allow-older", default "false",
         "`true`: deploy although a newer commit or release is deployed; the ledger says that it was set";

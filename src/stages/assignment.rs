@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::fact::Release;
+use crate::domain::fact::{Release, Tested};
 use crate::domain::ledger::Head;
 use crate::inputs::config::{Environment, Smoke};
 use crate::inputs::event::Occasion;
@@ -30,6 +30,8 @@ pub struct Assignment {
     pub ledger: Option<Ledger>,
     /// The heads of earlier environments' ledgers, as they were seen.
     pub seen: BTreeMap<String, Head>,
+    /// What passed its gate in the environment before, with this release.
+    pub tested: Vec<Tested>,
     /// Unique to this run and attempt: it names the folder of what is saved for undoing.
     pub run_key: String,
 }

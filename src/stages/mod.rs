@@ -2,6 +2,7 @@
 
 pub mod alias;
 pub mod assignment;
+pub mod copy;
 pub mod deploy_dev;
 pub mod deploy_staging;
 pub mod deployment;
@@ -12,6 +13,7 @@ pub mod look;
 pub mod phase;
 pub mod preflight;
 pub mod promises;
+pub mod promote_prod;
 pub mod record;
 pub mod validate;
 pub mod watch;

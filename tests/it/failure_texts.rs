@@ -193,6 +193,7 @@ fn a_cause_is_said_once_and_foreign_text_gives_no_commands() {
 
 /// Reasons whose message is held where its scene is.
 const TOLD_IN: &[(&str, &str)] = &[
+    ("unknown-model", "promotion__a_model_that_the_configuration_does_not_have_is_named"),
     ("alias-moved", "serving__an_alias_moves_and_moves_back_and_a_humans_repair_stays"),
     ("oidc-unavailable", "sign_in__a_job_without_the_permission_is_told_which_one"),
     ("token-refused", "sign_in__a_refused_exchange_shows_the_claims_beside_what_the_policy_must_match"),

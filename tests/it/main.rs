@@ -38,6 +38,7 @@ mod outages;
 mod phases;
 mod plan_principals;
 mod plans;
+mod promotion;
 mod promotion_texts;
 mod readme;
 mod release_stories;

@@ -15,7 +15,7 @@ use serde_json::Value;
 const README: &str = "README.md";
 
 /// In the order in which they run.
-const STAGES: [&str; 3] = ["validate", "deploy-dev", "deploy-staging"];
+const STAGES: [&str; 4] = ["validate", "deploy-dev", "deploy-staging", "promote-prod"];
 
 #[test]
 fn the_tables_are_those_of_the_code() {

@@ -7,6 +7,7 @@ mod connect;
 mod engine;
 mod history;
 mod prepare;
+mod promotion;
 mod release;
 mod settle;
 
@@ -33,6 +34,8 @@ use crate::saga::{Event, Journal, Kept, OnFailure, Options, Registry};
 use crate::stages::assignment::Assignment;
 use crate::stages::deployment::{self, Parts};
 use crate::stages::phase::{Context, Performed, perform};
+use crate::stages::preflight::Promotion;
+use crate::stages::promote_prod;
 use crate::stages::{deploy_dev, deploy_staging, look, validate};
 use crate::steps::bundle::mirror::Mirror;
 use crate::steps::bundle::take_lock::{self, Beating, TakeLock};
@@ -73,6 +76,8 @@ struct Ready {
     assignment: Arc<Assignment>,
     /// Where the release is kept, if the stage has packed one.
     store: Option<Arc<dyn Store>>,
+    /// For the stage that promotes a model.
+    promotion: Option<Arc<Promotion>>,
 }
 
 pub struct Reached {
@@ -201,7 +206,7 @@ impl Run<'_> {
             work.release = Some(unpacked.release);
         }
         let assignment = prepare::assignment(&self.inputs, config, environment, &self.occasion, work);
-        Ok(Some(Ready { engine, world, assignment, store }))
+        Ok(Some(Ready { engine, world, assignment, store, promotion: None }))
     }
 
     /// A release that succeeded in the environment before: no build, and nothing of the
@@ -217,23 +222,31 @@ impl Run<'_> {
             let unpacked = release::fetch(self, config, &world, id).await?;
             self.fact(fact::RELEASE, &unpacked.release).await?;
             prepare::same_commit(&self.inputs, &unpacked.release)?;
-            let seen = release::evidence(self, config, environment, &world, &unpacked).await?;
-            Ok((unpacked, seen))
+            let evidence = release::evidence(self, config, environment, &world, &unpacked).await?;
+            Ok((unpacked, evidence))
         };
-        let (unpacked, seen) = self.phase("release", fetching).await?;
+        let (unpacked, evidence) = self.phase("release", fetching).await?;
         let engine = self.phase("check", engine::load_release(self, config, &unpacked, &target)).await?;
+        let configured = unpacked.manifest.targets.get(&target).cloned().unwrap_or_default();
         let work = Work {
             commit: unpacked.manifest.commit().map(str::to_owned),
             bundle: unpacked.manifest.bundle,
             release: Some(unpacked.release),
-            seen,
+            seen: evidence.seen,
+            tested: evidence.tested,
         };
         let assignment = prepare::assignment(&self.inputs, config, environment, &self.occasion, work);
-        Ok(Ready { engine, world, assignment, store: None })
+        let promotion = match self.inputs.stage {
+            Stage::PromoteProd => {
+                Some(promotion::promotion(config, self.inputs.model.as_deref(), &assignment, &configured)?)
+            }
+            _ => None,
+        };
+        Ok(Ready { engine, world, assignment, store: None, promotion })
     }
 
     async fn perform(&self, config: &Config, ready: Ready) -> Result<Ended, Failure> {
-        let Ready { engine, world, assignment, store } = ready;
+        let Ready { engine, world, assignment, store, promotion } = ready;
         let reached = self.reach(world, engine.as_ref());
         let parts = Parts {
             assignment: Arc::clone(&assignment),
@@ -246,6 +259,10 @@ impl Run<'_> {
             Stage::Validate => validate::phases(&assignment, &engine),
             Stage::DeployDev => deploy_dev::phases(&parts, store),
             Stage::DeployStaging => deploy_staging::phases(&parts),
+            Stage::PromoteProd => {
+                let none = || Failure::new(Reason::Internal, "promote: no model was chosen");
+                promote_prod::phases(&parts, &promotion.ok_or_else(none)?)?
+            }
         };
         let performed = self.within_deadline(config, perform(&phases, &reached.context)).await;
         Ok(Ended { performed, reached: Some(Reached { context: reached.context, files: reached.files }) })
@@ -378,12 +395,18 @@ struct InReach {
 
 /// Every verb that a journal of these stages can hold.
 pub fn registry(engine: &dyn Engine, world: &World, files: &WorkspaceFiles, beating: &Beating) -> Registry<World> {
+    use crate::steps::model::copy_version::{self, CopyVersion};
+    use crate::steps::model::{MoveAlias, move_alias};
+    use crate::steps::serve::{SetEndpoint, set_endpoint};
     use crate::steps::{announce, keep_release, open_ledger, record, recover, run_job};
     let (files, beating) = (files.clone(), beating.clone());
     engine
         .registry(world)
         .with(take_lock::VERB, move |spec| TakeLock::rebuild(&files, &beating, spec))
         .with(run_job::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
+        .with(copy_version::VERB, |spec| Some(Arc::new(CopyVersion::of(spec)?)))
+        .with(set_endpoint::VERB, SetEndpoint::rebuild)
+        .with(move_alias::VERB, MoveAlias::rebuild)
         .with(keep_release::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(open_ledger::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(record::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))

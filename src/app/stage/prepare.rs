@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::release;
 use crate::adapters::host::git::Repository;
 use crate::app::Desk;
-use crate::domain::fact::Release;
+use crate::domain::fact::{Release, Tested};
 use crate::domain::ledger::Head;
 use crate::domain::{Failure, Reason};
 use crate::inputs::Config;
@@ -132,6 +132,7 @@ pub struct Work {
     pub bundle: String,
     pub release: Option<Release>,
     pub seen: BTreeMap<String, Head>,
+    pub tested: Vec<Tested>,
 }
 
 pub fn target(inputs: &Inputs, environment: &Environment) -> String {
@@ -156,6 +157,7 @@ pub fn assignment(
         bundle: work.bundle,
         release: work.release,
         seen: work.seen,
+        tested: work.tested,
         environment: environment.clone(),
         smoke: config.smoke.clone(),
         occasion: occasion.clone(),

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Run;
 use super::engine::{self, Engines};
+use super::{Run, promotion};
 use crate::adapters::host::archive::{self, FILES};
 use crate::adapters::host::folder_store::FolderStore;
 use crate::domain::fact::{self, Release};
@@ -193,6 +193,13 @@ pub fn ledger(environment: &Environment, bundle: &str) -> Option<Ledger> {
     Some(Ledger::new(&environment.name, environment.records.as_deref()?, bundle))
 }
 
+/// What the ledger of the environment before says of a release.
+#[derive(Default)]
+pub struct Evidence {
+    pub seen: BTreeMap<String, Head>,
+    pub tested: Vec<fact::Tested>,
+}
+
 /// Whether the release succeeded in the environment before, and is not older than what is
 /// deployed here. Both ledgers are read through the workspace of this stage: the catalogs of
 /// the environments share a metastore, and no token for another host is needed.
@@ -202,14 +209,14 @@ pub async fn evidence(
     environment: &Environment,
     world: &World,
     unpacked: &Unpacked,
-) -> Result<BTreeMap<String, Head>, Failure> {
-    let Some(before) = run.inputs.stage.previous_environment() else { return Ok(BTreeMap::new()) };
+) -> Result<Evidence, Failure> {
+    let Some(before) = run.inputs.stage.previous_environment() else { return Ok(Evidence::default()) };
     let before = config.environment(before)?;
     let files = VolumeFiles::new(Arc::clone(&world.workspace));
     let bundle = &unpacked.manifest.bundle;
     let Some(theirs) = ledger(before, bundle) else {
         run.ask(deployed_before::verdict(unpacked.release.id, &before.name, None)).await?;
-        return Ok(BTreeMap::new());
+        return Ok(Evidence::default());
     };
     let chain = theirs.read(&files).await?;
     let own = match ledger(environment, bundle) {
@@ -225,7 +232,11 @@ pub async fn evidence(
         run.fact(fact::OLDER, &true).await?;
     }
     run.ask(not_older_release::verdict(release.id, deployed, &chain, run.inputs.allow_older)).await?;
-    Ok(chain.head().map(|head| (before.name.clone(), head)).into_iter().collect())
+    let details = chain.of_release(release.id).map(|record| &record.details);
+    Ok(Evidence {
+        seen: chain.head().map(|head| (before.name.clone(), head)).into_iter().collect(),
+        tested: details.map(promotion::tested).unwrap_or_default(),
+    })
 }
 
 /// The archive is the one that the environment before deployed, byte for byte.

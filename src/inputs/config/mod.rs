@@ -82,6 +82,8 @@ pub fn default_budget(stage: Stage) -> Period {
     match stage {
         Stage::Validate => Period::minutes(15),
         Stage::DeployDev | Stage::DeployStaging => Period::minutes(45),
+        // Building the endpoint is the platform's time, and baking is chosen.
+        Stage::PromoteProd => Period::minutes(120),
     }
 }
 
@@ -139,6 +141,7 @@ impl Config {
                 Stage::Validate => shape.budgets.validate,
                 Stage::DeployDev => shape.budgets.deploy_dev,
                 Stage::DeployStaging => shape.budgets.deploy_staging,
+                Stage::PromoteProd => shape.budgets.promote_prod,
             };
             (stage.name(), given.unwrap_or(default_budget(stage)))
         };

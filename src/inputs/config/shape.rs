@@ -130,6 +130,8 @@ pub struct Budgets {
     pub deploy_dev: Option<Period>,
     /// For `deploy-staging`, its jobs included; default: `45m`.
     pub deploy_staging: Option<Period>,
+    /// For `promote-prod`, building and watching the endpoint included; default: `2h`.
+    pub promote_prod: Option<Period>,
 }
 
 /// A key with nothing behind it, as it stays when its entries are commented out.

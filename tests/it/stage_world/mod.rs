@@ -4,7 +4,7 @@
 //! Each test has a world of its own, so that they run side by side. The bundle is small on
 //! purpose: the fault matrix runs it once for each request and each fault.
 
-mod tiers;
+pub mod tiers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,6 +33,7 @@ pub struct StageWorld {
     workspace: Running,
     /// Of the same metastore, where there are tiers.
     staging: Option<Running>,
+    prod: Option<Running>,
     folder: TempDir,
 }
 
@@ -101,15 +102,16 @@ impl StageWorld {
         let mut config = workspace::Config::federated(federation);
         config.catalogs = vec!["dev".to_owned()];
         config.volumes = vec!["dev.ops.deployments".to_owned(), "dev.ops.releases".to_owned()];
-        let mut staging = None;
+        let (mut staging, mut prod) = (None, None);
         if tiers {
             let metastore = Metastore::default();
             config.metastore = Some(metastore.clone());
             config.seed = "dev".to_owned();
-            staging = Some(Self::staging_workspace(&github, metastore).await);
+            staging = Some(tiers::workspace(&github, &metastore, &tiers::STAGING).await);
+            prod = Some(tiers::workspace(&github, &metastore, &tiers::PROD).await);
         }
         let workspace = workspace::serve(config).await.unwrap();
-        let world = Self { github, workspace, staging, folder: TempDir::new().unwrap() };
+        let world = Self { github, workspace, staging, prod, folder: TempDir::new().unwrap() };
         world.check_out(bundle, configuration);
         world.github.push("main", "ana", "Begin").unwrap();
         world.point_head("main");
@@ -204,7 +206,8 @@ impl StageWorld {
 
     fn known(&self, text: &str) -> String {
         let staging = self.staging.as_ref().map_or("", Running::url);
-        tiers::known(text, staging)
+        let prod = self.prod.as_ref().map_or("", Running::url);
+        tiers::known(text, staging, prod)
             .replace("HOST", self.workspace.url())
             .replace("DEPLOYER", DEPLOYER)
             .replace("READER", READER)

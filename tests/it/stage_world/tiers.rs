@@ -6,13 +6,65 @@ use mlops_deploy::rehearsal::workspace::{self, Control, Federation, Metastore, P
 
 use super::{REPOSITORY, StageWorld, Step};
 
-const STAGING_READER: &str = "55d0b7f3-1e28-4c95-a6d9-f03b8e7c2a05";
 pub const STAGING_DEPLOYER: &str = "9a77c1e4-5d0e-4f7c-8a43-6c2f9b7d1e02";
+pub const PROD_DEPLOYER: &str = "21be7f08-93aa-4b1d-b7d6-0e5c4a8f2d03";
 
-/// What is known of staging only now.
-pub(super) fn known(text: &str, staging: &str) -> String {
+/// A tier behind dev.
+pub(super) struct Tier {
+    name: &'static str,
+    deployer: &'static str,
+    reader: &'static str,
+    /// Catalogs of the tiers before, whose volumes it may only read.
+    reads: &'static [&'static str],
+}
+
+pub(super) const STAGING: Tier = Tier {
+    name: "staging",
+    deployer: STAGING_DEPLOYER,
+    reader: "55d0b7f3-1e28-4c95-a6d9-f03b8e7c2a05",
+    reads: &["dev"],
+};
+
+pub(super) const PROD: Tier = Tier {
+    name: "prod",
+    deployer: PROD_DEPLOYER,
+    reader: "c41f6d20-8b5a-4e37-9c1f-7a2d5e6b3f06",
+    reads: &["dev", "staging"],
+};
+
+/// What is known of the tiers only now.
+pub(super) fn known(text: &str, staging: &str, prod: &str) -> String {
     let text = text.replace("STAGING-HOST", staging).replace("STAGING-DEPLOYER", STAGING_DEPLOYER);
-    text.replace("STAGING-READER", STAGING_READER)
+    let text = text.replace("STAGING-READER", STAGING.reader).replace("PROD-HOST", prod);
+    text.replace("PROD-DEPLOYER", PROD_DEPLOYER)
+}
+
+pub(super) async fn workspace(github: &GitHub, metastore: &Metastore, tier: &Tier) -> Running {
+    let policy = |subject: &str| Policy {
+        issuer: github.issuer(),
+        audiences: Vec::new(),
+        subject: format!("repo:{REPOSITORY}:{subject}"),
+    };
+    let mut deployer = Principal::deployer(tier.deployer, &format!("deploy-{}", tier.name));
+    for catalog in tier.reads {
+        let path = format!("/api/2.0/fs/files/Volumes/{catalog}/");
+        deployer = deployer.with(Rule { allow: false, writes_only: true, path });
+    }
+    let reader = Principal::reader(tier.reader, &format!("plan-{}", tier.name));
+    let mut config = workspace::Config::federated(Federation {
+        jwks_url: github.jwks_url(),
+        account_id: "5f0c1a52-6f2b-4a8e-9b39-7b1de0f3c001".to_owned(),
+        principals: vec![
+            (deployer, vec![policy(&format!("environment:{}", tier.name))]),
+            (reader, vec![policy("ref:refs/heads/main")]),
+        ],
+        token_seconds: 300,
+    });
+    config.metastore = Some(metastore.clone());
+    config.seed = tier.name.to_owned();
+    config.catalogs = vec![tier.name.to_owned()];
+    config.volumes = vec![format!("{}.ops.deployments", tier.name)];
+    workspace::serve(config).await.unwrap()
 }
 
 impl StageWorld {
@@ -21,29 +73,21 @@ impl StageWorld {
         Self::begin(BUNDLE, CONFIG, true).await
     }
 
-    pub(super) async fn staging_workspace(github: &GitHub, metastore: Metastore) -> Running {
-        let policy = |subject: &str| Policy {
-            issuer: github.issuer(),
-            audiences: Vec::new(),
-            subject: format!("repo:{REPOSITORY}:{subject}"),
-        };
-        let of_dev = Rule { allow: false, writes_only: true, path: "/api/2.0/fs/files/Volumes/dev/".to_owned() };
-        let deployer = Principal::deployer(STAGING_DEPLOYER, "deploy-staging").with(of_dev);
-        let reader = Principal::reader(STAGING_READER, "plan-staging");
-        let mut config = workspace::Config::federated(Federation {
-            jwks_url: github.jwks_url(),
-            account_id: "5f0c1a52-6f2b-4a8e-9b39-7b1de0f3c001".to_owned(),
-            principals: vec![
-                (deployer, vec![policy("environment:staging")]),
-                (reader, vec![policy("ref:refs/heads/main")]),
-            ],
-            token_seconds: 300,
-        });
-        config.metastore = Some(metastore);
-        config.seed = "staging".to_owned();
-        config.catalogs = vec!["staging".to_owned()];
-        config.volumes = vec!["staging.ops.deployments".to_owned()];
-        workspace::serve(config).await.unwrap()
+    /// The same with another bundle and configuration, in which PROD-HOST and the like stand for what is known only now.
+    pub async fn with_tiers_of(bundle: &str, configuration: &str) -> Self {
+        Self::begin(bundle, configuration, true).await
+    }
+
+    /// The workspace of the third tier.
+    pub fn prod(&self) -> &Control {
+        self.prod.as_ref().unwrap().control()
+    }
+
+    /// The job behind staging's, in its environment.
+    pub fn promote(&self, release: &str) -> Step {
+        let permissions = "contents: read, id-token: write, pull-requests: write, deployments: write";
+        let spec = JobSpec::on(Event::push("main")).named("promote").permit(permissions).unwrap();
+        self.step(spec.environment("prod"), "promote-prod").with("INPUT_RELEASE", release)
     }
 
     /// The workspace of the second tier.

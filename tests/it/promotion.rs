@@ -1,0 +1,291 @@
+//! Stories of `promote-prod`: the version that staging tested becomes the one that serves, and whatever goes wrong,
+//! prod is as it was.
+
+use mlops_deploy::domain::ReleaseId;
+use mlops_deploy::domain::ledger::{By, Record, VERSION};
+use mlops_deploy::rehearsal::workspace::{Answer, Control};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::stage_world::tiers::{PROD_DEPLOYER, STAGING_DEPLOYER};
+use crate::stage_world::{Left, StageWorld, table};
+
+const SOURCE: &str = "staging.models.churn";
+const TARGET: &str = "prod.models.churn";
+
+async fn ask(at: &Control, who: &str, method: Method, path: &str, body: Value) -> (u16, Value) {
+    let token = at.token_for(who).unwrap();
+    let request = reqwest::Client::new().request(method, format!("{}{path}", at.url())).bearer_auth(token);
+    let reply = if body.is_null() { request.send().await } else { request.json(&body).send().await };
+    let reply = reply.unwrap();
+    (reply.status().as_u16(), reply.json().await.unwrap_or_default())
+}
+
+struct Scene {
+    world: StageWorld,
+    release: String,
+}
+
+impl Scene {
+    /// Dev has deployed a release; staging has a model with a schema, and prod may read it.
+    async fn new() -> Self {
+        let world = StageWorld::with_tiers_of(BUNDLE, CONFIG).await;
+        let left = world.deployed().await;
+        let scene = Self { release: left.output("release").to_owned(), world };
+        scene.staging(Method::POST, "schemas", json!({"name": "models", "catalog_name": "staging"})).await;
+        let model = json!({"name": "churn", "catalog_name": "staging", "schema_name": "models"});
+        scene.staging(Method::POST, "models", model).await;
+        for (kind, name, privilege) in [
+            ("catalog", "staging", "USE_CATALOG"),
+            ("schema", "staging.models", "USE_SCHEMA"),
+            ("function", SOURCE, "EXECUTE"),
+            ("catalog", "prod", "USE_CATALOG"),
+        ] {
+            let changes = json!({"changes": [{"principal": PROD_DEPLOYER, "add": [privilege]}]});
+            scene.staging(Method::PATCH, &format!("permissions/{kind}/{name}"), changes).await;
+        }
+        scene
+    }
+
+    async fn staging(&self, method: Method, path: &str, body: Value) -> Value {
+        let path = format!("/api/2.1/unity-catalog/{path}");
+        let (status, answer) = ask(self.world.staging(), STAGING_DEPLOYER, method, &path, body).await;
+        assert!(status < 300, "{path}: {answer}");
+        answer
+    }
+
+    /// Staging trains a version, tests it and records that.
+    async fn tested(&self, weights: &str) -> u64 {
+        let new = json!({"catalog_name": "staging", "schema_name": "models", "model_name": "churn", "source": "runs:/1/model"});
+        let made = self.staging(Method::POST, "models/versions", new).await;
+        let version = made["version"].as_u64().or(made["version"].as_str().and_then(|v| v.parse().ok())).unwrap();
+        let at = self.world.staging();
+        let token = at.token_for(STAGING_DEPLOYER).unwrap();
+        for (name, text) in [("MLmodel", MLMODEL), ("model.json", weights), ("serving_input_example.json", EXAMPLE)] {
+            let path =
+                format!("{}/api/2.0/fs/files/Models/staging/models/churn/{version}/{name}?overwrite=true", at.url());
+            let sent = reqwest::Client::new().put(path).bearer_auth(&token).body(text.to_owned()).send().await.unwrap();
+            assert!(sent.status().is_success(), "{name}: {}", sent.status());
+        }
+        let body = json!({"full_name": SOURCE, "version": version});
+        self.staging(Method::PATCH, &format!("models/{SOURCE}/versions/{version}/finalize"), body).await;
+        self.record(version).await;
+        version
+    }
+
+    async fn record(&self, version: u64) {
+        let tested = json!([{"key": "churn", "model": SOURCE, "version": version}]);
+        let record = Record {
+            version: VERSION,
+            sequence: 0,
+            previous: None,
+            at: format!("2026-11-25T10:00:{version:02}Z"),
+            environment: "staging".into(),
+            bundle: "tiny".into(),
+            target: "staging".into(),
+            stage: "deploy-staging".into(),
+            release: ReleaseId::parse(&self.release).unwrap(),
+            archive: None,
+            commit: "c".into(),
+            older: false,
+            plan_digest: String::new(),
+            changes: Default::default(),
+            by: By::default(),
+            seen: Default::default(),
+            details: [("models".to_owned(), tested)].into(),
+            program: "0.1.0".into(),
+        };
+        let at = self.world.staging();
+        let token = at.token_for(STAGING_DEPLOYER).unwrap();
+        let folder = format!("{}/api/2.0/fs/files/Volumes/staging/ops/deployments/tiny", at.url());
+        let mut head = None;
+        for sequence in 1.. {
+            let file = format!("{folder}/{sequence:08}.json");
+            let there = reqwest::Client::new().get(&file).bearer_auth(&token).send().await.unwrap();
+            if there.status().is_success() {
+                let text = there.bytes().await.unwrap();
+                head = Some(serde_json::from_slice::<Record>(&text).unwrap().head());
+                continue;
+            }
+            let bytes = record.behind(head).to_bytes();
+            let sent = reqwest::Client::new().put(&file).bearer_auth(&token).body(bytes).send().await.unwrap();
+            assert!(sent.status().is_success(), "{}", sent.status());
+            return;
+        }
+    }
+
+    async fn promote(&self) -> Left {
+        let step = self.world.promote(&self.release);
+        let left = step.run().await;
+        step.settle().await.expect(0);
+        left
+    }
+
+    async fn prod(&self, path: &str) -> Value {
+        ask(self.world.prod(), PROD_DEPLOYER, Method::GET, path, Value::Null).await.1
+    }
+
+    async fn champion(&self) -> Value {
+        self.prod(&format!("/api/2.1/unity-catalog/models/{TARGET}/aliases/champion")).await["version"].clone()
+    }
+
+    async fn served(&self) -> Value {
+        let endpoint = self.prod("/api/2.0/serving-endpoints/churn").await;
+        let routes = endpoint["config"]["traffic_config"]["routes"].as_array().cloned().unwrap_or_default();
+        let gets = |r: &&Value| r["traffic_percentage"] != 0;
+        routes.iter().filter(gets).map(|r| json!([r["served_model_name"], r["traffic_percentage"]])).collect()
+    }
+
+    fn schedule(&self) -> Value {
+        table(self.world.prod(), "jobs").values().next().unwrap()["settings"]["schedule"]["pause_status"].clone()
+    }
+}
+
+#[tokio::test]
+async fn the_tested_version_serves_under_its_alias_and_then_the_clocks_start() {
+    let scene = Scene::new().await;
+    scene.tested("{\"weights\": 1}").await;
+    let left = scene.promote().await;
+    left.expect(0);
+    assert_eq!(left.output("outcome"), "succeeded");
+    assert_eq!(scene.champion().await, json!(1));
+    assert_eq!(scene.served().await, json!([["churn-v1", 100]]));
+    assert_eq!(scene.schedule(), "UNPAUSED");
+    let file = "/api/2.0/fs/files/Models/prod/models/churn/1/model.json";
+    assert_eq!(scene.prod(file).await, json!({"weights": 1}));
+    assert!(left.summary.contains("Promoted version 1"), "{}", left.summary);
+    // The clock of a new job was off until the alias stood.
+    let requests = scene.world.prod().requests();
+    let at =
+        |method: &str, path: &str| requests.iter().position(|r| r.method == method && r.path.contains(path)).unwrap();
+    let created = &requests[at("POST", "/jobs/create")];
+    assert_eq!(created.body["schedule"]["pause_status"], "PAUSED");
+    assert!(at("PUT", "/aliases/champion") < at("POST", "/jobs/reset"));
+}
+
+#[tokio::test]
+async fn a_candidate_that_answers_badly_leaves_prod_as_it_was() {
+    let scene = Scene::new().await;
+    scene.tested("{\"weights\": 1}").await;
+    scene.promote().await.expect(0);
+    let second = scene.tested("{\"weights\": 2}").await;
+    assert_eq!(second, 2);
+    scene.world.prod().answers(TARGET, 2, Answer::Statuses { statuses: vec![500] });
+    let left = scene.promote().await;
+    left.expect(3);
+    assert_eq!(left.output("failure-reason"), "candidate-failed");
+    assert_eq!(left.output("outcome"), "refused");
+    assert_eq!(scene.champion().await, json!(1));
+    assert_eq!(scene.served().await, json!([["churn-v1", 100]]));
+    assert_eq!(scene.schedule(), "UNPAUSED");
+    let versions = scene.prod(&format!("/api/2.1/unity-catalog/models/{TARGET}/versions")).await;
+    assert_eq!(versions["model_versions"].as_array().unwrap().len(), 1, "{versions}");
+}
+
+#[tokio::test]
+async fn what_nobody_tested_and_what_nobody_granted_is_refused_before_anything_is_written() {
+    let scene = Scene::new().await;
+    let left = scene.promote().await;
+    left.expect(3);
+    assert_eq!(left.output("failure-reason"), "not-deployed-before");
+    scene.tested("{}").await;
+    let changes = json!({"changes": [{"principal": PROD_DEPLOYER, "remove": ["EXECUTE"]}]});
+    scene.staging(Method::PATCH, &format!("permissions/function/{SOURCE}"), changes).await;
+    scene.world.prod().forget_requests();
+    let left = scene.promote().await;
+    left.expect(3);
+    assert_eq!(left.output("failure-reason"), "grant-missing");
+    assert!(left.stdout.contains("GRANT EXECUTE ON FUNCTION `staging`.`models`.`churn`"), "{}", left.stdout);
+    let writes = scene.world.prod().requests().into_iter().filter(|r| r.is_write() && !r.path.starts_with("/oidc/"));
+    assert_eq!(writes.count(), 0);
+}
+
+#[tokio::test]
+async fn a_model_that_the_configuration_does_not_have_is_named() {
+    let scene = Scene::new().await;
+    scene.tested("{}").await;
+    let step = scene.world.promote(&scene.release).with("INPUT_MODEL", "chrun");
+    let left = step.run().await;
+    left.expect(2);
+    assert_eq!(left.output("failure-reason"), "unknown-model");
+    let from = left.stdout.find("failed to ").unwrap();
+    let told: Vec<&str> = left.stdout[from..].lines().take(2).collect();
+    insta::assert_snapshot!(told.join("\n"));
+    step.settle().await.expect(0);
+}
+
+const MLMODEL: &str = "flavors:\n  python_function:\n    loader_module: churn.package\n\
+                       signature:\n  inputs: '[{\"type\": \"double\"}]'\n  outputs: '[{\"type\": \"double\"}]'\n";
+const EXAMPLE: &str = "{\"dataframe_split\": {\"columns\": [\"tenure\"], \"data\": [[1.0], [2.0]]}}";
+
+const CONFIG: &str = "\
+environments:
+  dev:
+    host: HOST
+    client_id: DEPLOYER
+    catalog: dev
+    records: /Volumes/dev/ops/deployments
+    github_environment: development
+  staging:
+    host: STAGING-HOST
+    client_id: STAGING-DEPLOYER
+    catalog: staging
+    records: /Volumes/staging/ops/deployments
+  prod:
+    host: PROD-HOST
+    client_id: PROD-DEPLOYER
+    catalog: prod
+    records: /Volumes/prod/ops/deployments
+releases: /Volumes/dev/ops/releases
+models:
+  churn:
+    serve:
+      endpoint: churn
+      traffic: [100]
+      bake: 1s
+      on_few_requests: go-on
+";
+
+const BUNDLE: &str = "\
+bundle:
+  name: tiny
+variables:
+  catalog: {description: Where everything lies}
+targets:
+  dev:
+    default: true
+    variables: {catalog: dev}
+    workspace:
+      host: HOST
+      root_path: /Workspace/Users/DEPLOYER/.bundle/${bundle.name}/${bundle.target}
+    presets: {trigger_pause_status: PAUSED}
+  staging:
+    variables: {catalog: staging}
+    workspace:
+      host: STAGING-HOST
+      root_path: /Workspace/Users/STAGING-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
+    presets: {trigger_pause_status: PAUSED}
+  prod:
+    variables: {catalog: prod}
+    workspace:
+      host: PROD-HOST
+      root_path: /Workspace/Users/PROD-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
+resources:
+  schemas:
+    models:
+      catalog_name: ${var.catalog}
+      name: models
+  registered_models:
+    churn:
+      catalog_name: ${var.catalog}
+      schema_name: ${resources.schemas.models.name}
+      name: churn
+  jobs:
+    score:
+      name: score
+      schedule: {quartz_cron_expression: 0 0 6 * * ?, timezone_id: UTC}
+      tasks:
+        - task_key: score
+          notebook_task:
+            notebook_path: src/train.py
+";
