@@ -11,6 +11,7 @@ use crate::bundle::kinds::{self, Kind};
 use crate::bundle::node::NodeKey;
 use crate::bundle::state::{Deployed, State};
 use crate::domain::Tree;
+use crate::steps::bundle::workspace_files::escape;
 
 pub async fn run(hand: Hand, args: &Summary) -> Done {
     let mut ready = hand.ready().await?;
@@ -38,7 +39,8 @@ fn add_state(ready: &mut Ready, state: &State) {
             known.insert((key.kind, key.key), entry);
         }
     }
-    let address = |kind: &Kind, id: &str| page(kind, ready.rest.host(), &ready.workspace_id, id);
+    let address =
+        |kind: &str, resource: &Tree| page(kinds::by_name(kind)?, ready.rest.host(), &ready.workspace_id, resource);
     let config = &mut ready.resolved.config;
     if config.get("resources").is_none() {
         config.set(&["resources"], Tree::map());
@@ -49,7 +51,7 @@ fn add_state(ready: &mut Ready, state: &State) {
                 Some(entry) => {
                     resource.set(&["id"], entry.id.as_str());
                     keep(resource, kind, entry);
-                    if let Some(url) = kinds::by_name(kind).and_then(|k| address(k, &entry.id)) {
+                    if let Some(url) = address(kind, resource) {
                         resource.set(&["url"], url);
                     }
                 }
@@ -64,7 +66,7 @@ fn add_state(ready: &mut Ready, state: &State) {
             keep(resource, &kind, entry);
         }
         config.set(&["resources", &kind, &key, "modified_status"], "deleted");
-        if let Some(url) = kinds::by_name(&kind).and_then(|k| address(k, id)) {
+        if let Some(url) = config.find(&["resources", &kind, &key]).and_then(|resource| address(&kind, resource)) {
             config.set(&["resources", &kind, &key, "url"], url);
         }
     }
@@ -79,12 +81,14 @@ fn keep(resource: &mut Tree, kind: &str, entry: &Deployed) {
     }
 }
 
-/// Catalog objects are shown as folders in one another.
-fn page(kind: &Kind, host: &str, workspace_id: &str, id: &str) -> Option<String> {
-    let page = kind.page?;
-    let id = if page.starts_with("explore/") { id.replace('.', "/") } else { id.to_owned() };
+/// The kind's page names a field of the resource in braces. Catalog objects are shown as folders in one another.
+fn page(kind: &Kind, host: &str, workspace_id: &str, resource: &Tree) -> Option<String> {
+    let (before, rest) = kind.page?.split_once('{')?;
+    let (field, after) = rest.split_once('}')?;
+    let name = resource.text(&[field])?;
+    let name = if before.starts_with("explore/") { name.replace('.', "/") } else { name.to_owned() };
     let query = if workspace_id.is_empty() { String::new() } else { format!("?w={workspace_id}") };
-    Some(format!("{host}/{}{query}", page.replace("{id}", &id)))
+    Some(format!("{host}/{before}{}{after}{query}", escape(&name)))
 }
 
 fn text(ready: &Ready) -> String {

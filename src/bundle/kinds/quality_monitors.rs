@@ -61,5 +61,5 @@ pub static KIND: Kind = Kind {
     active: None,
     loses: Loses { identity: false, data: "its past metrics, with the tables they lie in" },
     destroys: None,
-    page: None,
+    page: Some("explore/data/{table_name}"),
 };
