@@ -34,6 +34,8 @@ pub const RESOURCES: &str = "resources";
 pub const OFFLINE: &str = "offline";
 /// An endpoint's name, and what it served before.
 pub const ENDPOINT: &str = "endpoint";
+/// A list of `Tested`: the versions that training has made, before their gates.
+pub const TRAINED: &str = "trained";
 /// A list of `Tested`: the versions that passed their gates.
 pub const TESTED: &str = "models";
 /// A list of `GateLine`.

@@ -48,6 +48,7 @@ pub struct Inputs {
     pub lock_timeout: Period,
     pub deadline: Option<Period>,
     pub allow_older: bool,
+    pub bootstrap: bool,
 }
 
 /// Where relative paths begin, and whether they may leave it.
@@ -125,6 +126,7 @@ impl Inputs {
             lock_timeout: door.period("lock-timeout", given(&raw.lock_timeout)).unwrap_or(Period::minutes(15)),
             deadline: door.deadline(given(&raw.deadline)),
             allow_older: door.switch("allow-older", given(&raw.allow_older)),
+            bootstrap: door.switch("bootstrap", given(&raw.bootstrap)),
             github_token: door.token("github-token", raw.github_token),
             databricks_token: door.token("databricks-token", raw.databricks_token),
         };

@@ -103,6 +103,9 @@ inputs! {
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     allow_older: String, "allow-older", default "false",
         "`true`: deploy although a newer commit or release is deployed; the ledger says that it was set";
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    bootstrap: String, "bootstrap", default "false",
+        "`true`: a model's first version may pass its gate although there is no champion to compare it with; for `deploy-staging`";
     #[arg(skip)]
     databricks_token: Secret, "databricks-token", default "",
         "a personal access token, where the workspace cannot trust GitHub's ID tokens; a warning is printed";

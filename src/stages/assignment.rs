@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::train::Trained;
 use crate::domain::fact::{Release, Tested};
 use crate::domain::ledger::Head;
 use crate::inputs::config::{Environment, Smoke};
@@ -17,6 +18,10 @@ pub struct Assignment {
     /// The bundle's name.
     pub bundle: String,
     pub smoke: Vec<Smoke>,
+    /// What this environment trains; empty for a stage that trains nothing.
+    pub models: Vec<Trained>,
+    /// A model's first version may pass although there is no champion.
+    pub bootstrap: bool,
     pub occasion: Occasion,
     /// What is checked out, where there is a repository.
     pub commit: Option<String>,

@@ -8,16 +8,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
 
 use super::assignment::Assignment;
+use super::jobs::{self, Asked};
 use super::look::{self, Deploys, Look, Unchanged};
 use super::phase::{Context, Decision, Phase};
 use super::promises;
-use crate::bundle::knowledge::hushed;
-use crate::domain::{Failure, Purpose, Reason};
-use crate::policy::job_passed::{self, RunEnd};
-use crate::policy::{Verdict, as_promised};
+use crate::domain::{Failure, Purpose};
+use crate::policy::as_promised;
 use crate::ports::engine::Engine;
 use crate::saga::{Begun, Graph, Unfinished};
 use crate::steps::announce::Announce;
@@ -27,7 +25,6 @@ use crate::steps::bundle::sidecar::Sidecar;
 use crate::steps::bundle::take_lock::{self, Beating, Claim, TakeLock};
 use crate::steps::github_deployment::Subject;
 use crate::steps::recover::Recover;
-use crate::steps::run_job::{self, RunJob};
 
 /// What the phases share: nothing that one of them found out.
 #[derive(Clone)]
@@ -211,33 +208,20 @@ impl Phase for Smoke {
         let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         let mut changes = Graph::new();
         for (i, smoke) in asked.smoke.iter().enumerate() {
-            let job = &plan.config["resources"]["jobs"][&smoke.job];
-            let given: Value = smoke.parameters.values().map(String::as_str).collect();
-            let run = RunJob {
-                key: smoke.job.clone(),
-                job_id: job_id(&plan.document, &smoke.job)?,
-                parameters: smoke.parameters.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            let identity = [asked.run_key.as_str(), &asked.target, &smoke.job, &i.to_string()];
+            let job = Asked {
+                key: &smoke.job,
                 purpose: Purpose::Smoke,
                 model: None,
-                identity: [asked.run_key.as_str(), &asked.target, &smoke.job, &i.to_string()]
-                    .map(str::to_owned)
-                    .to_vec(),
+                parameters: &smoke.parameters,
+                offered: &[],
+                identity: identity.map(str::to_owned).to_vec(),
                 timeout: smoke.timeout.0,
-                stop: at.options.stop.clone(),
-                hushed: hushed("jobs", &[job, &given]),
             };
-            changes = changes.then(Arc::new(run));
+            changes = changes.then(Arc::new(jobs::run(&plan, job, &at.options.stop)?));
         }
         Ok(Decision { changes, ..Decision::default() })
     }
-}
-
-fn job_id(plan: &Value, key: &str) -> Result<i64, Failure> {
-    let live = &plan["plan"][format!("resources.jobs.{key}")]["remote_state"]["job_id"];
-    live.as_i64().or_else(|| live.as_str()?.parse().ok()).ok_or_else(|| {
-        Failure::new(Reason::MissingJob, format!("run the smoke job `{key}`: it is not among the deployed jobs"))
-            .hint("`smoke` in mlops-deploy.yml names keys under `resources.jobs` of the bundle")
-    })
 }
 
 /// Every smoke run's end, read from its outcome.
@@ -250,22 +234,6 @@ impl Phase for Judge {
     }
 
     async fn decide(&self, _: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
-        let runs = begun.iter().filter(|b| b.spec.verb == run_job::VERB).filter_map(|b| b.outcome.as_ref());
-        let verdicts: Vec<Verdict> =
-            runs.map(|outcome| job_passed::verdict(Purpose::Smoke, &run_end(&outcome.0))).collect();
-        Ok(Decision { verdicts, ..Decision::default() })
-    }
-}
-
-fn run_end(outcome: &Value) -> RunEnd {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let task = |task: &Value| (text(&task[0]), text(&task[1]), text(&task[2]));
-    RunEnd {
-        job: text(&outcome["job"]),
-        life_cycle_state: text(&outcome["life_cycle_state"]),
-        result_state: text(&outcome["result_state"]),
-        message: text(&outcome["message"]),
-        url: text(&outcome["url"]),
-        failed_tasks: outcome["failed_tasks"].as_array().into_iter().flatten().map(task).collect(),
+        Ok(Decision { verdicts: jobs::verdicts(begun, Purpose::Smoke), ..Decision::default() })
     }
 }

@@ -1,11 +1,96 @@
-//! What `mlops-deploy.yml` demands of a trained version, as the gate's rule takes it.
+//! Phases `gate` and `tag`: a trained version is judged by what was measured of it, and one that passed says so itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::assignment::Assignment;
+use super::jobs;
+use super::phase::{Context, Decision, Phase};
+use super::train::{self, Trained};
+use crate::domain::fact::{self, Tested};
+use crate::domain::{Failure, Purpose, Reason};
 use crate::inputs::config::{Dataset, Model};
-use crate::policy::gate::{Comparison, Demand};
+use crate::policy::gate::{self, Champion, Comparison, Demand, Score, Scores};
+use crate::ports::World;
+use crate::saga::{Begun, Graph};
+use crate::steps::model::measured::measured;
+use crate::steps::model::tag_version::{self, TagVersion};
+use crate::steps::model::{Registry, Version};
 
-/// By metric; each slice is a metric of its own, `<metric>/<slice>`.
+pub struct Gate(pub Arc<Assignment>);
+
+#[async_trait]
+impl Phase for Gate {
+    fn name(&self) -> &str {
+        "gate"
+    }
+
+    async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
+        let asked = &self.0;
+        let mut verdicts = jobs::verdicts(begun, Purpose::Validation);
+        if verdicts.iter().any(|verdict| !verdict.passed()) {
+            return Ok(Decision { verdicts, ..Decision::default() });
+        }
+        let mut lines = Vec::new();
+        for (model, made) in train::versions(asked, at)? {
+            let version = Registry(at.world.workspace.as_ref()).version(&made.model, made.version).await?;
+            let version = version.ok_or_else(|| {
+                let message = format!("judge version {} of `{}`: it is gone", made.version, made.model);
+                Failure::new(Reason::NotFound, message).hint("somebody deleted the version; train again")
+            })?;
+            let candidate = scores(&at.world, &version).await?;
+            let champion = champion(&at.world, model, asked.bootstrap).await?;
+            let (judged, told) = gate::verdicts(&model.key, &model.demands, &candidate, &champion);
+            verdicts.extend(judged);
+            lines.extend(told);
+        }
+        Ok(Decision { facts: vec![(fact::GATE, json!(lines))], verdicts, ..Decision::default() })
+    }
+}
+
+pub struct Tag(pub Arc<Assignment>);
+
+#[async_trait]
+impl Phase for Tag {
+    fn name(&self) -> &str {
+        "tag"
+    }
+
+    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+        let asked = &self.0;
+        let release = train::release(asked)?;
+        let run = asked.occasion.run_url().unwrap_or_default();
+        let tags = tag_version::of_gate(&release.id.to_string(), &release.commit, &run);
+        let tested: Vec<Tested> = train::versions(asked, at)?.into_iter().map(|(_, made)| made).collect();
+        let mut changes = Graph::new();
+        for Tested { model, version, .. } in &tested {
+            let tag = TagVersion { model: model.clone(), version: *version, tags: tags.clone() };
+            changes = changes.then(Arc::new(tag));
+        }
+        Ok(Decision { facts: vec![(fact::TESTED, json!(tested))], changes, ..Decision::default() })
+    }
+}
+
+/// Whom a version of the model is compared with.
+pub async fn champion(world: &World, model: &Trained, bootstrap: bool) -> Result<Champion, Failure> {
+    for rival in &model.rivals {
+        if let Some(version) = Registry(world.workspace.as_ref()).by_alias(rival, &model.alias).await? {
+            let who = format!("version {} of {rival}", version.version);
+            return Ok(Champion::Is(who, scores(world, &version).await?));
+        }
+    }
+    Ok(if bootstrap { Champion::First } else { Champion::Nobody })
+}
+
+async fn scores(world: &World, version: &Version) -> Result<Scores, Failure> {
+    let measured = measured(world, version).await?;
+    Ok(measured.into_iter().map(|(name, m)| (name, Score { value: m.value, dataset: m.dataset })).collect())
+}
+
+/// What `mlops-deploy.yml` demands, by metric; each slice is a metric of its own, `<metric>/<slice>`.
 pub fn demands(model: &Model) -> BTreeMap<String, Demand> {
     let mut demands = BTreeMap::new();
     for (metric, rule) in &model.gate {

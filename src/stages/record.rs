@@ -116,7 +116,7 @@ fn started<T: DeserializeOwned>(entries: &[Entry]) -> Option<T> {
 }
 
 /// The last word on a fact.
-fn fact<T: DeserializeOwned>(entries: &[Entry], wanted: &str) -> Option<T> {
+pub(super) fn fact<T: DeserializeOwned>(entries: &[Entry], wanted: &str) -> Option<T> {
     entries.iter().rev().find_map(|entry| match &entry.event {
         Event::Fact { name, value } if name == wanted => serde_json::from_value(value.clone()).ok(),
         _ => None,
@@ -140,7 +140,7 @@ fn details(entries: &[Entry]) -> BTreeMap<String, Value> {
         }
     }
     let mut details = BTreeMap::from([("verdicts".to_owned(), json!(verdicts)), ("runs".to_owned(), json!(runs))]);
-    for name in [fact::TESTED, fact::PROMOTION] {
+    for name in [fact::TESTED, fact::GATE, fact::PROMOTION] {
         details.extend(fact::<Value>(entries, name).map(|value| (name.to_owned(), value)));
     }
     details

@@ -52,6 +52,7 @@ mod shared_metastore;
 mod sign_in;
 mod stage_stories;
 mod stage_world;
+mod staging_models;
 mod stand_in_clients;
 mod stand_in_front;
 mod stand_in_github;

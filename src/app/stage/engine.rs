@@ -14,7 +14,7 @@ use crate::app::disk::Disk;
 use crate::bundle::load::TargetInfo;
 use crate::bundle::{Git, Options};
 use crate::domain::fact::{self, Engine as Chosen, Target};
-use crate::domain::{Diagnostic, Failure, Host, Reason, Severity};
+use crate::domain::{Diagnostic, Failure, Host, Purpose, Reason, Severity};
 use crate::engines::contents;
 use crate::engines::embedded::Embedded;
 use crate::engines::official_cli::{OfficialCli, Settings};
@@ -68,7 +68,7 @@ pub async fn load(run: &Run<'_>, config: &Config, asked: &str) -> Result<Engines
     }
     run.fact(fact::DIAGNOSTICS, &found).await?;
     refuse_errors(&found)?;
-    smoke_jobs_exist(config, asked, &resolved)?;
+    named_jobs_exist(config, asked, &resolved)?;
     let unknown: Vec<&Unsupported> = resolved.iter().flat_map(|r| &r.unsupported).collect();
     let official = official(run);
     let (ours, because) = choose(run.inputs.engine, &unknown, official.is_some())?;
@@ -97,7 +97,7 @@ pub async fn load_release(
     let (targets, _) = embedded.targets(asked)?;
     run.ask(prepare::hosts(config, named_hosts(config, &targets)?)).await?;
     let resolved = resolves_as_packed(run, unpacked, asked).await?;
-    smoke_jobs_exist(config, asked, &[resolved])?;
+    named_jobs_exist(config, asked, &[resolved])?;
     let because = format!("release {} was packed with version {}", unpacked.release.id.short(), engine.version);
     run.fact(fact::ENGINE, &Chosen { name: engine.name.clone(), because }).await?;
     Ok(Arc::new(embedded))
@@ -242,15 +242,26 @@ fn refuse_errors(found: &[Diagnostic]) -> Result<(), Failure> {
     Err(Failure::new(Reason::InvalidBundle, format!("resolve the bundle: {}{more}", first.summary)).about(errors))
 }
 
-fn smoke_jobs_exist(config: &Config, asked: &str, resolved: &[ResolvedTarget]) -> Result<(), Failure> {
+/// Every job that the configuration names for this target.
+fn named_jobs_exist(config: &Config, asked: &str, resolved: &[ResolvedTarget]) -> Result<(), Failure> {
     let Some(target) = resolved.iter().find(|r| r.target == asked) else { return Ok(()) };
-    for (i, smoke) in config.smoke.iter().enumerate() {
-        if target.config["resources"]["jobs"].get(&smoke.job).is_none() {
-            let message = format!("find the smoke job `{}`: target `{asked}` has no such job", smoke.job);
-            let at = Diagnostic::error(format!("`{}` is no job of the bundle", smoke.job))
-                .at(config.origin(&format!("smoke[{i}].job")).cloned());
+    let environment = config.of_target(asked).map(|e| e.name.as_str());
+    let smoke = config.smoke.iter().enumerate();
+    let mut named: Vec<_> = smoke.map(|(i, s)| (Purpose::Smoke, &s.job, format!("smoke[{i}].job"))).collect();
+    for (key, model) in &config.models {
+        let Some(train) = model.train.as_ref().filter(|train| Some(train.environment()) == environment) else {
+            continue;
+        };
+        named.push((Purpose::Training, &train.job, format!("models.{key}.train.job")));
+        let validate = model.validate.iter().enumerate();
+        named.extend(validate.map(|(i, v)| (Purpose::Validation, &v.job, format!("models.{key}.validate[{i}].job"))));
+    }
+    for (purpose, job, at) in named {
+        if target.config["resources"]["jobs"].get(job).is_none() {
+            let message = format!("find the {} `{job}`: target `{asked}` has no such job", purpose.noun());
+            let at = Diagnostic::error(format!("`{job}` is no job of the bundle")).at(config.origin(&at).cloned());
             return Err(Failure::new(Reason::MissingJob, message)
-                .hint("`smoke` names keys under `resources.jobs`")
+                .hint(format!("`{}` names keys under `resources.jobs`", purpose.key()))
                 .about(vec![at]));
         }
     }

@@ -6,6 +6,7 @@ mod conclude;
 mod connect;
 mod engine;
 mod history;
+mod models;
 mod prepare;
 mod promotion;
 mod release;
@@ -229,6 +230,7 @@ impl Run<'_> {
         let engine = self.phase("check", engine::load_release(self, config, &unpacked, &target)).await?;
         let configured = unpacked.manifest.targets.get(&target).cloned().unwrap_or_default();
         let work = Work {
+            models: models::trained_in(config, environment, &target, &unpacked.manifest)?,
             commit: unpacked.manifest.commit().map(str::to_owned),
             bundle: unpacked.manifest.bundle,
             release: Some(unpacked.release),
@@ -396,6 +398,7 @@ struct InReach {
 /// Every verb that a journal of these stages can hold.
 pub fn registry(engine: &dyn Engine, world: &World, files: &WorkspaceFiles, beating: &Beating) -> Registry<World> {
     use crate::steps::model::copy_version::{self, CopyVersion};
+    use crate::steps::model::tag_version::{self, TagVersion};
     use crate::steps::model::{MoveAlias, move_alias};
     use crate::steps::serve::{SetEndpoint, set_endpoint};
     use crate::steps::{announce, keep_release, open_ledger, record, recover, run_job};
@@ -407,6 +410,7 @@ pub fn registry(engine: &dyn Engine, world: &World, files: &WorkspaceFiles, beat
         .with(copy_version::VERB, |spec| Some(Arc::new(CopyVersion::of(spec)?)))
         .with(set_endpoint::VERB, SetEndpoint::rebuild)
         .with(move_alias::VERB, MoveAlias::rebuild)
+        .with(tag_version::VERB, TagVersion::rebuild)
         .with(keep_release::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(open_ledger::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(record::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))

@@ -19,6 +19,7 @@ use crate::policy::host_allowed::{self, NamedHost};
 use crate::policy::{Verdict, plan_principal};
 use crate::ports::engine::ActAs;
 use crate::stages::assignment::Assignment;
+use crate::stages::train::Trained;
 
 /// The configuration file, read and checked.
 pub async fn configuration(desk: &Desk, inputs: &Inputs) -> Result<Config, Failure> {
@@ -133,6 +134,7 @@ pub struct Work {
     pub release: Option<Release>,
     pub seen: BTreeMap<String, Head>,
     pub tested: Vec<Tested>,
+    pub models: Vec<Trained>,
 }
 
 pub fn target(inputs: &Inputs, environment: &Environment) -> String {
@@ -158,6 +160,8 @@ pub fn assignment(
         release: work.release,
         seen: work.seen,
         tested: work.tested,
+        models: work.models,
+        bootstrap: inputs.bootstrap,
         environment: environment.clone(),
         smoke: config.smoke.clone(),
         occasion: occasion.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::domain::model::ModelName;
+use super::models::name_in;
 use crate::domain::{Alias, Failure, Reason, fact};
 use crate::inputs::Config;
 use crate::inputs::config::{Model, Serve as Asked};
@@ -68,30 +68,6 @@ fn chosen<'c>(config: &'c Config, wanted: Option<&str>) -> Result<(&'c str, &'c 
     }
 }
 
-/// A model's name as the target spells it.
-pub fn name_in(target: &Value, key: &str) -> Result<ModelName, Failure> {
-    let model = &target["resources"]["registered_models"][key];
-    let part = |field: &str| looked_up(target, model[field].as_str().unwrap_or_default(), 4);
-    let unknown = |why: String| {
-        Failure::new(Reason::UnknownModel, format!("find out what model `{key}` is called: {why}"))
-            .hint("`models` names keys under `resources.registered_models` of the bundle")
-    };
-    if !model.is_object() {
-        return Err(unknown("the bundle has no such registered model".to_owned()));
-    }
-    ModelName::new(part("catalog_name"), part("schema_name"), part("name"))
-        .map_err(|why| unknown(format!("its name {why}")))
-}
-
-/// A text whose whole is a reference to a field of another resource is that field.
-fn looked_up(target: &Value, text: &str, deep: usize) -> String {
-    let reference = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    let found = reference
-        .filter(|_| deep > 0)
-        .and_then(|path| path.split('.').try_fold(target, |at, step| at.get(step)).and_then(Value::as_str));
-    found.map_or_else(|| text.to_owned(), |found| looked_up(target, found, deep - 1))
-}
-
 fn serve(asked: &Asked) -> Serve {
     Serve {
         endpoint: asked.endpoint.clone(),
@@ -112,20 +88,4 @@ fn serve(asked: &Asked) -> Serve {
 /// What the stage before recorded of the models that passed there with a release.
 pub fn tested(details: &std::collections::BTreeMap<String, Value>) -> Vec<fact::Tested> {
     details.get(fact::TESTED).and_then(|models| serde_json::from_value(models.clone()).ok()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_name_that_refers_to_the_schema_is_looked_up() {
-        let target = json!({"resources": {
-            "schemas": {"models": {"name": "ml", "catalog_name": "prod"}},
-            "registered_models": {"churn": {"name": "churn", "catalog_name": "${resources.schemas.models.catalog_name}",
-                                            "schema_name": "${resources.schemas.models.name}"}}}});
-        assert_eq!(name_in(&target, "churn").unwrap().to_string(), "prod.ml.churn");
-        assert_eq!(name_in(&target, "other").unwrap_err().reason, Reason::UnknownModel);
-    }
 }

@@ -61,6 +61,12 @@ pub struct Smoke {
     pub parameters: IndexMap<String, String>,
 }
 
+impl From<shape::Smoke> for Smoke {
+    fn from(s: shape::Smoke) -> Self {
+        Self { job: s.job, timeout: s.timeout.unwrap_or(SMOKE_TIMEOUT), parameters: s.parameters }
+    }
+}
+
 /// The effective configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -131,11 +137,6 @@ impl Config {
             };
             (name, environment)
         };
-        let smoke = |s: shape::Smoke| Smoke {
-            job: s.job,
-            timeout: s.timeout.unwrap_or(SMOKE_TIMEOUT),
-            parameters: s.parameters,
-        };
         let budget = |stage: Stage| {
             let given = match stage {
                 Stage::Validate => shape.budgets.validate,
@@ -150,7 +151,7 @@ impl Config {
             budgets: Stage::ALL.iter().map(|stage| budget(*stage)).collect(),
             environments: shape.environments.into_iter().map(environment).collect(),
             releases: Releases::read(shape.releases.as_deref()),
-            smoke: shape.smoke.into_iter().map(smoke).collect(),
+            smoke: shape.smoke.into_iter().map(Smoke::from).collect(),
             models: shape.models,
             tree,
         }

@@ -183,6 +183,11 @@ impl Model {
     pub fn alias(&self) -> &str {
         self.alias.as_deref().unwrap_or(CHAMPION)
     }
+
+    /// The jobs that validate a trained version.
+    pub fn validations(&self) -> Vec<super::Smoke> {
+        self.validate.iter().cloned().map(super::Smoke::from).collect()
+    }
 }
 
 impl Serve {
@@ -302,6 +307,10 @@ fn train_contradicts(at: &str, train: &Train, refuse: &mut impl FnMut(&str, Stri
     if !["staging", "dev"].contains(&train.environment()) {
         let why = format!("`{at}.in`: a model is trained in `staging` or `dev`, never where it is promoted to");
         refuse(&format!("{at}.in"), why);
+    }
+    if let Some(Err(why)) = train.version_from.as_ref().and_then(|from| from.alias.as_deref()).map(Alias::parse) {
+        let why = format!("`{at}.version_from.alias`: an alias {why}, e.g. `challenger`");
+        refuse(&format!("{at}.version_from.alias"), why);
     }
     if let Some(VersionFrom { alias, task }) = &train.version_from
         && alias.is_some() == task.is_some()

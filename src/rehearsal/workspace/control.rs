@@ -172,6 +172,11 @@ impl Control {
         self.server.with_only(|store| store.runs.held = true);
     }
 
+    /// Held runs end the next time that they are looked at.
+    pub fn let_runs_end(&self) {
+        self.server.with_only(|store| store.runs.held = false);
+    }
+
     /// How the next updates of an endpoint go, one after the other; the last goes on for good.
     pub fn builds(&self, endpoint: &str, builds: Vec<Build>) {
         self.server.with_only(|store| store.served.script_builds(endpoint, builds));

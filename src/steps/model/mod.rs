@@ -5,6 +5,7 @@ pub mod copy_version;
 pub mod finalize;
 pub mod find_version;
 pub mod input_example;
+pub mod measured;
 pub mod mlmodel;
 pub mod move_alias;
 pub mod proven_copy;

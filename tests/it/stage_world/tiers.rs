@@ -73,6 +73,12 @@ impl StageWorld {
         Self::begin(BUNDLE, CONFIG, true).await
     }
 
+    /// The same with a model that staging trains, judges and records.
+    pub async fn with_model() -> Self {
+        let config = CONFIG.replace("smoke:\n  - job: train\n", TRAINS);
+        Self::begin(&format!("{BUNDLE}{MODEL}"), &config, true).await
+    }
+
     /// The same with another bundle and configuration, in which PROD-HOST and the like stand for what is known only now.
     pub async fn with_tiers_of(bundle: &str, configuration: &str) -> Self {
         Self::begin(bundle, configuration, true).await
@@ -174,4 +180,30 @@ resources:
         - task_key: train
           notebook_task:
             notebook_path: src/train.py
+";
+
+const MODEL: &str = "    fit:
+      name: fit
+      parameters:
+        - {name: git_sha, default: ''}
+      tasks:
+        - task_key: fit
+          notebook_task:
+            notebook_path: src/train.py
+  registered_models:
+    churn:
+      name: churn
+      catalog_name: ${var.catalog}
+      schema_name: ${resources.schemas.scores.name}
+";
+
+const TRAINS: &str = "\
+models:
+  churn:
+    train:
+      job: fit
+    validate:
+      - job: train
+    gate:
+      auc: {at_least: 0.8, not_worse_than_champion_by: 0.01}
 ";
