@@ -13,11 +13,23 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// In the order in which a stage runs them.
+    pub const ALL: [Self; 3] = [Purpose::Smoke, Purpose::Training, Purpose::Validation];
+
     pub fn noun(self) -> &'static str {
         match self {
             Purpose::Smoke => "smoke job",
             Purpose::Training => "training job",
             Purpose::Validation => "validation job",
+        }
+    }
+
+    /// The heading of its runs.
+    pub fn title(self) -> &'static str {
+        match self {
+            Purpose::Smoke => "Smoke",
+            Purpose::Training => "Training",
+            Purpose::Validation => "Validation",
         }
     }
 

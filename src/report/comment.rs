@@ -9,6 +9,7 @@ use serde_json::json;
 use super::markdown::{block, code, details, link, prose};
 use super::run::RunView;
 use super::{changes, failure, headline, sections};
+use crate::domain::Purpose;
 use crate::domain::fact::About;
 
 /// Bytes, not characters: no count of GitHub's can be larger.
@@ -29,7 +30,8 @@ pub fn render(view: &RunView) -> String {
     page.dangers();
     page.changes();
     page.gate();
-    page.smoke();
+    page.model();
+    page.runs();
     page.undo();
     page.folded();
     page.finish()
@@ -140,10 +142,19 @@ impl<'v> Page<'v> {
         }
     }
 
-    fn smoke(&mut self) {
-        let lines = sections::runs(self.view);
-        if !lines.is_empty() && self.whole("\n#### Smoke\n") {
+    fn model(&mut self) {
+        let lines = sections::models(self.view);
+        if !lines.is_empty() && self.whole("\n#### Model\n") {
             self.lines(&lines);
+        }
+    }
+
+    fn runs(&mut self) {
+        for purpose in Purpose::ALL {
+            let lines = sections::runs(self.view, purpose);
+            if !lines.is_empty() && self.whole(&format!("\n#### {}\n", purpose.title())) {
+                self.lines(&lines);
+            }
         }
     }
 

@@ -4,9 +4,9 @@
 //! they land.
 
 use super::run::RunView;
-use crate::domain::RunOutcome;
 use crate::domain::fact::Promotion;
 use crate::domain::plan::{Counts, PlanView, Risk};
+use crate::domain::{Purpose, RunOutcome};
 
 /// Whether the run was to change the workspace.
 fn deploys(view: &RunView) -> bool {
@@ -58,11 +58,15 @@ fn deployed(view: &RunView) -> String {
         Some(counts_) if counts_.changed() > 0 => format!("Deployed to `{target}`: {}", counts(counts_, &DONE)),
         _ => format!("Deployed to `{target}`: {}", plural(files_changed(view), "file")),
     };
-    match view.runs.len() {
-        0 => text,
-        1 => format!("{text}; smoke job `{}` passed", view.runs[0].job),
-        n => format!("{text}; {n} smoke jobs passed"),
-    }
+    let smoke: Vec<&str> =
+        view.runs.iter().filter(|run| run.purpose == Purpose::Smoke).map(|run| run.job.as_str()).collect();
+    let text = match smoke.as_slice() {
+        [] => text,
+        [job] => format!("{text}; smoke job `{job}` passed"),
+        all => format!("{text}; {} smoke jobs passed", all.len()),
+    };
+    let tested = view.tested.iter().map(|t| format!("; version {} of `{}` passed its gate", t.version, t.model));
+    text + &tested.collect::<String>()
 }
 
 fn promoted(view: &RunView, promotion: &Promotion) -> String {

@@ -38,6 +38,10 @@ pub const OUTPUTS: &[Described] = &[
         name: "release-file",
         description: "path of the release's archive on this runner; its digest lies beside it under the same name with `.sha256`",
     },
+    Described {
+        name: "model-version",
+        description: "the model version that was promoted, or the versions that passed their gates: `<catalog>.<schema>.<model>/<version>`, separated by commas",
+    },
     Described { name: "run-url", description: "page of this attempt of the run" },
     Described { name: "deployment-id", description: "id of the GitHub deployment whose status was kept" },
 ];
@@ -69,11 +73,21 @@ pub fn outputs(view: &RunView, written: &Written) -> Vec<(&'static str, String)>
         "journal-file" => written.journal.clone().unwrap_or_default(),
         "release" => view.release.as_ref().map_or(String::new(), |r| r.id.to_string()),
         "release-file" => view.release.as_ref().map_or(String::new(), |r| r.file.clone()),
+        "model-version" => model_versions(view),
         "run-url" => view.about.run_url.clone(),
         "deployment-id" => view.deployment.as_ref().map_or(String::new(), |d| d.id.to_string()),
         _ => String::new(),
     };
     OUTPUTS.iter().map(|output| (output.name, value(output.name))).collect()
+}
+
+fn model_versions(view: &RunView) -> String {
+    if !view.is_good() {
+        return String::new();
+    }
+    let copied = view.copied.iter().map(|copied| format!("{}/{}", copied.model, copied.version));
+    let tested = view.tested.iter().map(|tested| format!("{}/{}", tested.model, tested.version));
+    copied.chain(tested).collect::<Vec<_>>().join(",")
 }
 
 /// The plan as a file that may be uploaded: no value of a field that is not printable.

@@ -3,13 +3,16 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::domain::fact::{self, About, Deployed, Deployment, Engine, Files, GateLine, Promotion, Release, Target};
+use crate::domain::fact::{
+    self, About, Deployed, Deployment, Engine, Files, GateLine, Promotion, Release, Target, Tested,
+};
 use crate::domain::ledger::Head;
 use crate::domain::plan::PlanView;
-use crate::domain::{Diagnostic, RunOutcome, Severity};
+use crate::domain::{Diagnostic, ModelName, ModelVersion, Purpose, RunOutcome, Severity};
 use crate::saga::{Entry, Event, Spec};
 
 /// A change that was made.
@@ -28,9 +31,21 @@ pub struct Broken {
     pub message: String,
 }
 
+/// What a promotion copied, or found copied.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Copied {
+    pub model: ModelName,
+    pub version: ModelVersion,
+    pub manifest_sha256: String,
+    pub files: usize,
+    pub bytes: u64,
+    pub reused: bool,
+}
+
 /// How a run of a job ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunEnd {
+    pub purpose: Purpose,
     pub job: String,
     pub state: String,
     pub message: String,
@@ -65,7 +80,10 @@ pub struct RunView {
     pub runs: Vec<RunEnd>,
     /// Each metric at its gate.
     pub gate: Vec<GateLine>,
+    /// The versions that passed it.
+    pub tested: Vec<Tested>,
     pub promotion: Option<Promotion>,
+    pub copied: Option<Copied>,
     pub offline: Option<String>,
     pub deployed_commit: Option<String>,
     pub decided_later: Vec<String>,
@@ -128,8 +146,10 @@ impl RunView {
                 titles.insert(change.id(), title.clone());
                 self.made.push(Made { id: change.id(), title: title.clone(), seconds: *seconds });
                 self.runs.extend(run_end(change, &outcome.0, *seconds));
-                if change.verb == RECORD {
-                    self.recorded = read(&outcome.0);
+                match change.verb.as_str() {
+                    RECORD => self.recorded = read(&outcome.0),
+                    COPY => self.copied = read(&outcome.0),
+                    _ => {}
                 }
             }
             Event::Failed { change, title, reason, message, .. } => {
@@ -169,6 +189,7 @@ impl RunView {
             fact::RELEASE => self.release(read(value)),
             fact::RESOURCES => self.resources = read(value).unwrap_or_default(),
             fact::GATE => self.gate = read(value).unwrap_or_default(),
+            fact::TESTED => self.tested = read(value).unwrap_or_default(),
             fact::PROMOTION => self.promotion = read(value),
             fact::OFFLINE => self.offline = read(value),
             fact::DEPLOYED_COMMIT => self.deployed_commit = read(value),
@@ -218,6 +239,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
 }
 
 const RECORD: &str = "record";
+const COPY: &str = "copy-model-version";
 /// Verbs that write down what was deployed, and deploy nothing.
 const BOOKS: [&str; 3] = ["keep-release", "open-ledger", RECORD];
 
@@ -227,7 +249,8 @@ fn run_end(change: &Spec, outcome: &Value, seconds: f64) -> Option<RunEnd> {
     }
     let text = |name: &str| outcome[name].as_str().unwrap_or_default().to_owned();
     let state = [text("result_state"), text("life_cycle_state")].into_iter().find(|s| !s.is_empty())?;
-    Some(RunEnd { job: text("job"), state, message: text("message"), url: text("url"), seconds })
+    let purpose = read(&change.args["purpose"]).unwrap_or(Purpose::Smoke);
+    Some(RunEnd { purpose, job: text("job"), state, message: text("message"), url: text("url"), seconds })
 }
 
 fn span(entries: &[Entry]) -> f64 {

@@ -3,9 +3,9 @@
 use super::headline::plural;
 use super::markdown::{cell, code, link, prose};
 use super::run::RunView;
-use crate::domain::RunOutcome;
 use crate::domain::fact::About;
 use crate::domain::plan::{Action, PlanView, Risk};
+use crate::domain::{Purpose, RunOutcome};
 
 /// What people call the bundle: its folder, or the repository where it is the repository.
 pub fn name(about: &About) -> &str {
@@ -110,13 +110,33 @@ pub fn resources(view: &RunView) -> Vec<String> {
     view.resources.iter().map(|r| format!("- {} {}", link(&r.title, &r.url), code(&r.id))).collect()
 }
 
-pub fn runs(view: &RunView) -> Vec<String> {
+/// The runs that had this purpose.
+pub fn runs(view: &RunView, purpose: Purpose) -> Vec<String> {
     let line = |run: &super::run::RunEnd| {
         let job = link(&format!("job `{}`", run.job), &run.url);
         let why = if run.message.is_empty() { String::new() } else { format!(": {}", prose(&run.message)) };
         format!("- {job} ended with {} after {}{why}", code(&run.state), length(run.seconds))
     };
-    view.runs.iter().map(line).collect()
+    view.runs.iter().filter(|run| run.purpose == purpose).map(line).collect()
+}
+
+/// The versions that were tested or promoted.
+pub fn models(view: &RunView) -> Vec<String> {
+    let tested = view.tested.iter();
+    let mut lines: Vec<String> =
+        tested.map(|t| format!("- version {} of {} passed its gate", t.version, code(&t.model.to_string()))).collect();
+    let Some(copied) = &view.copied else { return lines };
+    lines.push(format!("- version {} of {}", copied.version, code(&copied.model.to_string())));
+    if let Some(promotion) = &view.promotion {
+        let from = code(&promotion.source.to_string());
+        let how = if copied.reused { "an earlier attempt's copy" } else { "a copy" };
+        lines.push(format!("- {how} of version {} of {from}, compared byte for byte", promotion.version));
+    }
+    if copied.files > 0 {
+        let size = format!("{}, {}", plural(copied.files, "file"), bytes(copied.bytes));
+        lines.push(format!("- {size}, manifest {}", code(&copied.manifest_sha256)));
+    }
+    lines
 }
 
 /// What was deployed, and where that stands in the books.

@@ -6,6 +6,7 @@
 use super::markdown::{block, code, details, prose};
 use super::run::RunView;
 use super::{changes, failure, headline, sections};
+use crate::domain::Purpose;
 
 /// Below the runner's 1 MiB, with room for what other tools of the step append.
 pub const BUDGET: usize = 900_000;
@@ -30,7 +31,10 @@ pub fn render(view: &RunView) -> String {
     section(&mut page, sections::changes_title(view), &plan.map(changes::list).unwrap_or_default());
     section(&mut page, "How to undo", &sections::undo(view));
     section(&mut page, "Gate", &sections::gate(view));
-    section(&mut page, "Smoke", &sections::runs(view));
+    section(&mut page, "Model", &sections::models(view));
+    for purpose in Purpose::ALL {
+        section(&mut page, purpose.title(), &sections::runs(view, purpose));
+    }
     section(&mut page, "Release", &sections::release(view));
     section(&mut page, "Now in the workspace", &sections::resources(view));
     section(&mut page, "Findings", &findings);

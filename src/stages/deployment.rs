@@ -40,7 +40,7 @@ pub struct Parts {
 /// not have this release yet.
 pub fn phases(parts: &Parts, unchanged: &'static str) -> Vec<Box<dyn Phase>> {
     let mut phases = opening(parts, Unchanged::SkipTo(unchanged));
-    phases.extend(deploying(parts, ["deploy", "verify"]));
+    phases.extend(deploying(parts, ["deploy", "verify"], Some(&parts.engine)));
     phases.extend(trying(parts));
     phases
 }
@@ -55,10 +55,11 @@ pub fn opening(parts: &Parts, unchanged: Unchanged) -> Vec<Box<dyn Phase>> {
     ]
 }
 
-/// The bundle, and a fresh look at what came of it. The phases are called `names`.
-pub fn deploying(parts: &Parts, names: [&'static str; 2]) -> Vec<Box<dyn Phase>> {
+/// The bundle, and a fresh look at what came of it. The phases are called `names`. What is told is the plan of `told`: a
+/// stage that deploys in two parts tells the whole with the first.
+pub fn deploying(parts: &Parts, names: [&'static str; 2], told: Option<&Arc<dyn Engine>>) -> Vec<Box<dyn Phase>> {
     vec![
-        Box::new(Deploy { parts: parts.clone(), name: names[0] }),
+        Box::new(Deploy { parts: parts.clone(), name: names[0], told: told.cloned() }),
         Box::new(Verify { parts: parts.clone(), name: names[1] }),
     ]
 }
@@ -150,6 +151,7 @@ impl Phase for Recovery {
 struct Deploy {
     parts: Parts,
     name: &'static str,
+    told: Option<Arc<dyn Engine>>,
 }
 
 #[async_trait]
@@ -165,8 +167,12 @@ impl Phase for Deploy {
         mirror.point_at(files, &plan.root_path);
         // A stage may deploy twice: what the second overwrites is saved beside what the first did.
         let undo_folder = format!("{}/{}", asked.undo_folder(&plan.root_path), self.name);
+        let facts = match &self.told {
+            None => Vec::new(),
+            Some(told) if Arc::ptr_eq(told, engine) => look::facts(&plan)?,
+            Some(told) => look::facts(&told.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?)?,
+        };
         let changes = engine.changes(&asked.target, &at.world, &undo_folder).await?;
-        let facts = look::facts(&plan)?;
         Ok(Decision { facts, changes, ..Decision::default() })
     }
 }

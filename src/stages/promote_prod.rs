@@ -35,14 +35,14 @@ pub fn phases(parts: &Parts, promotion: &Arc<Promotion>) -> Result<Vec<Box<dyn P
     let mut phases: Vec<Box<dyn Phase>> = vec![Box::new(preflight)];
     phases.extend(deployment::opening(parts, Unchanged::GoOn));
     phases.push(copy(false));
-    phases.extend(deployment::deploying(&held, ["deploy", "verify"]));
+    phases.extend(deployment::deploying(&held, ["deploy", "verify"], Some(engine)));
     phases.push(copy(true));
     if let Some(serve) = &promotion.serve {
         phases.extend(endpoint::phases(serve, &promoted));
     }
     phases.extend(deployment::trying(&held));
     phases.push(Box::new(MoveChampion { promotion: Arc::clone(promotion), promoted: Arc::clone(&promoted) }));
-    phases.extend(deployment::deploying(parts, ["schedules", "verify-schedules"]));
+    phases.extend(deployment::deploying(parts, ["schedules", "verify-schedules"], None));
     phases.push(Box::new(Watch {
         promotion: Arc::clone(promotion),
         assignment: Arc::clone(assignment),
