@@ -41,6 +41,7 @@ mod plans;
 mod promotion;
 mod promotion_texts;
 mod readme;
+mod rehearsal;
 mod release_stories;
 mod reports;
 mod runner;

@@ -52,10 +52,10 @@ impl Account {
         );
     }
 
-    pub fn closing(&self, scene: &Scene, pull: u64, took: Duration) {
+    pub fn closing(&self, scene: &Scene, took: Duration) {
         self.print("");
         self.styled(BOLD, "== the pull request's comment");
-        for (author, body) in scene.github.comments(pull) {
+        for (author, body) in scene.comments() {
             self.styled(FAINT, &format!("  {author}:"));
             body.lines().for_each(|line| self.print(&format!("  {line}")));
             let path = scene.out.join("comment.md");

@@ -27,6 +27,9 @@ pub struct Rehearse {
     /// Folder of the databricks.yml
     #[arg(default_value = ".")]
     pub folder: PathBuf,
+    /// Another version of the bundle, which comes after it as a second pull request; may be repeated
+    #[arg(long, value_name = "FOLDER")]
+    pub then: Vec<PathBuf>,
     /// Only run the stand-in workspace and the stand-in GitHub, until interrupted
     #[arg(long)]
     pub serve: bool,
@@ -71,8 +74,23 @@ fn serve_github(bind: SocketAddr) -> std::io::Result<GitHub> {
 async fn rehearse(asked: &Rehearse) -> Result<ExitCode, Failure> {
     let start = Instant::now();
     let account = Account::to_terminal();
-    let scene = Scene::set(&asked.folder, &asked.out, asked.alone.tasks()).await?;
+    let mut scene = Scene::set(&asked.folder, &asked.out, asked.alone.tasks()).await?;
     account.opening(&scene);
+    let mut ended = delivered(&mut scene, &account).await?;
+    for bundle in &asked.then {
+        if ended.is_err() {
+            break;
+        }
+        scene.change(bundle)?;
+        ended = delivered(&mut scene, &account).await?;
+    }
+    account.closing(&scene, start.elapsed());
+    Ok(ended.err().unwrap_or(ExitCode::SUCCESS))
+}
+
+/// What is checked out, from its pull request as far as its configuration has environments; or the exit code of the stage
+/// that stopped it.
+async fn delivered(scene: &mut Scene, account: &Account) -> Result<Result<(), ExitCode>, Failure> {
     let pull = scene.open_pull_request()?;
     let validate = Act {
         stage: "validate",
@@ -81,10 +99,11 @@ async fn rehearse(asked: &Rehearse) -> Result<ExitCode, Failure> {
         event: Event::pull_request(pull),
         inputs: Vec::new(),
     };
-    if let Err(code) = perform(&scene, &account, validate).await? {
-        return Ok(code);
+    if let Err(code) = perform(scene, account, validate).await? {
+        return Ok(Err(code));
     }
     scene.merge(pull)?;
+    let scene = &*scene;
     let deploy = |stage, environment: &str, inputs| Act {
         stage,
         permissions: TO_DEPLOY,
@@ -92,18 +111,29 @@ async fn rehearse(asked: &Rehearse) -> Result<ExitCode, Failure> {
         event: Event::push("main"),
         inputs,
     };
-    let release = match perform(&scene, &account, deploy("deploy-dev", "dev", Vec::new())).await? {
+    let release = match perform(scene, account, deploy("deploy-dev", "dev", Vec::new())).await? {
         Ok(outputs) => outputs.get("release").cloned().unwrap_or_default(),
-        Err(code) => return Ok(code),
+        Err(code) => return Ok(Err(code)),
     };
-    if scene.has_books() {
-        let staging = deploy("deploy-staging", "staging", vec![("release", release)]);
-        if let Err(code) = perform(&scene, &account, staging).await? {
-            return Ok(code);
+    if !scene.has_books("staging") {
+        return Ok(Ok(()));
+    }
+    let mut inputs = vec![("release", release.clone())];
+    if scene.is_new() {
+        // Nothing is in these registries yet: each model's first version is meant.
+        inputs.push(("bootstrap", "true".to_owned()));
+    }
+    if let Err(code) = perform(scene, account, deploy("deploy-staging", "staging", inputs)).await? {
+        return Ok(Err(code));
+    }
+    let promoted = if scene.has_books("prod") { scene.models() } else { Vec::new() };
+    for model in promoted {
+        let inputs = vec![("release", release.clone()), ("model", model)];
+        if let Err(code) = perform(scene, account, deploy("promote-prod", "prod", inputs)).await? {
+            return Ok(Err(code));
         }
     }
-    account.closing(&scene, pull, start.elapsed());
-    Ok(ExitCode::SUCCESS)
+    Ok(Ok(()))
 }
 
 /// Runs one stage and its post step: its outputs, or the exit code with which the story ends.
@@ -117,7 +147,7 @@ async fn perform(
     if let Some(name) = &act.environment {
         spec = spec.environment(name);
     }
-    let folder = scene.out.join(act.stage);
+    let folder = scene.folder_of(act.stage);
     let job = scene.github.start_job(spec).map_err(scene::wrong)?;
     let runner = job.runner(&folder.join("runner")).map_err(|e| unwritable(&folder, e))?;
     let start = Instant::now();

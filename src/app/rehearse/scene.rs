@@ -5,7 +5,7 @@
 //! stand-in; nothing else of it is touched. Principals and policies are what
 //! `mlops-deploy.yml` says a real workspace should have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ pub struct Scene {
     pub workspaces: BTreeMap<String, Running>,
     config: Config,
     repository: String,
+    /// One for each version of the bundle; the last is of the one that is checked out.
+    pulls: Vec<u64>,
     pub checkout: PathBuf,
     pub out: PathBuf,
 }
@@ -38,12 +40,8 @@ pub fn wrong(error: impl std::fmt::Display) -> Failure {
 
 impl Scene {
     pub async fn set(bundle: &Path, out: &Path, tasks: Option<TaskMode>) -> Result<Self, Failure> {
-        let bundle = bundle.canonicalize().map_err(|e| {
-            Failure::new(Reason::BundleNotFound, format!("find the folder {}", bundle.display())).because(e)
-        })?;
-        let file = bundle.join(CONFIG_FILE);
-        let text = fs::read_to_string(&file).map_err(|_| not_found(&file.display().to_string()))?;
-        let config = Config::read(&text, CONFIG_FILE)?;
+        let bundle = found(bundle)?;
+        let config = configuration(&bundle)?;
         if out.exists() {
             fs::remove_dir_all(out).map_err(|e| unwritable(out, e))?;
         }
@@ -61,7 +59,8 @@ impl Scene {
             settings.metastore = Some(metastore.clone());
             workspaces.insert(environment.name.clone(), workspace::serve(settings).await.map_err(wrong)?);
         }
-        let scene = Self { github, workspaces, config, repository, checkout: out.join("checkout"), out };
+        let scene =
+            Self { github, workspaces, config, repository, pulls: Vec::new(), checkout: out.join("checkout"), out };
         scene.check_out(&bundle).map_err(|e| unwritable(&scene.checkout, e))?;
         scene.github.push("main", "ana", "Before this story").map_err(wrong)?;
         Ok(scene)
@@ -72,18 +71,51 @@ impl Scene {
         found.map_or_else(|| stage_environment.to_owned(), |e| e.github_environment.clone())
     }
 
-    /// Whether the bundle's configuration has what a stage behind dev needs.
-    pub fn has_books(&self) -> bool {
+    /// Whether the bundle's configuration has what a stage behind dev needs in its environment.
+    pub fn has_books(&self, environment: &str) -> bool {
         let has = |name: &str| self.config.environments.get(name).is_some_and(|e| e.records.is_some());
-        has("dev") && has("staging") && self.config.releases != Releases::File
+        has("dev") && has(environment) && self.config.releases != Releases::File
     }
 
-    pub fn open_pull_request(&self) -> Result<u64, Failure> {
-        self.github.push("candidate", "ana", "Change the bundle").map_err(wrong)?;
-        let number = self.github.open_pull_request(PullRequest::from_branch("candidate", "ana")).map_err(wrong)?;
-        let head = self.github.tip("candidate").unwrap_or_default();
-        self.point_head("candidate", &head).map_err(|e| unwritable(&self.checkout, e))?;
+    /// Keys of the models that staging trains, and prod is to serve.
+    pub fn models(&self) -> Vec<String> {
+        let trained = self.config.models.iter().filter(|(_, model)| model.train.is_some());
+        trained.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether nothing was ever delivered.
+    pub fn is_new(&self) -> bool {
+        self.pulls.len() < 2
+    }
+
+    /// Another version of the bundle takes the place of the one that is checked out.
+    pub fn change(&mut self, bundle: &Path) -> Result<(), Failure> {
+        let bundle = found(bundle)?;
+        self.config = configuration(&bundle)?;
+        fs::remove_dir_all(&self.checkout)
+            .and_then(|()| self.check_out(&bundle))
+            .map_err(|e| unwritable(&self.checkout, e))
+    }
+
+    /// What a stage leaves, apart from what it left of an earlier version.
+    pub fn folder_of(&self, stage: &str) -> PathBuf {
+        let story = if self.is_new() { self.out.clone() } else { self.out.join(self.pulls.len().to_string()) };
+        story.join(stage)
+    }
+
+    pub fn open_pull_request(&mut self) -> Result<u64, Failure> {
+        let branch = format!("candidate-{}", self.pulls.len() + 1);
+        self.github.push(&branch, "ana", "Change the bundle").map_err(wrong)?;
+        let number = self.github.open_pull_request(PullRequest::from_branch(&branch, "ana")).map_err(wrong)?;
+        let head = self.github.tip(&branch).unwrap_or_default();
+        self.point_head(&branch, &head).map_err(|e| unwritable(&self.checkout, e))?;
+        self.pulls.push(number);
         Ok(number)
+    }
+
+    /// Author and text of what the last pull request was told.
+    pub fn comments(&self) -> Vec<(String, String)> {
+        self.pulls.last().map(|number| self.github.comments(*number)).unwrap_or_default()
     }
 
     pub fn merge(&self, number: u64) -> Result<(), Failure> {
@@ -130,15 +162,16 @@ impl Scene {
         dump["deployments"].as_array().into_iter().flatten().map(shown_deployment).collect()
     }
 
-    /// What the workspaces hold: each resource by kind and name.
-    pub fn resources(&self) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// What the workspaces hold, and the metastore that they share: each resource by kind and name.
+    pub fn resources(&self) -> BTreeSet<String> {
+        let mut lines = BTreeSet::new();
         for (environment, workspace) in &self.workspaces {
             let dump = workspace.control().settled();
             for store in dump.as_object().into_iter().flatten().map(|(_, store)| store) {
                 for (kind, table) in store["tables"].as_object().into_iter().flatten() {
+                    let holder = if workspace::is_shared(kind) { "metastore" } else { environment };
                     for (id, entry) in table.as_object().into_iter().flatten() {
-                        lines.push(format!("{environment}: {kind} {}", shown_name(id, entry)));
+                        lines.insert(format!("{holder}: {kind} {}", shown_name(id, entry)));
                     }
                 }
             }
@@ -173,6 +206,17 @@ impl Scene {
         fs::write(git.join("HEAD"), format!("ref: refs/heads/{branch}\n"))?;
         fs::write(git.join("refs/heads").join(branch), format!("{commit}\n"))
     }
+}
+
+fn found(bundle: &Path) -> Result<PathBuf, Failure> {
+    let missing = || Failure::new(Reason::BundleNotFound, format!("find the folder {}", bundle.display()));
+    bundle.canonicalize().map_err(|e| missing().because(e))
+}
+
+fn configuration(bundle: &Path) -> Result<Config, Failure> {
+    let file = bundle.join(CONFIG_FILE);
+    let text = fs::read_to_string(&file).map_err(|_| not_found(&file.display().to_string()))?;
+    Config::read(&text, CONFIG_FILE)
 }
 
 /// What a person calls an entry; things of the catalog have their whole name for an id.
@@ -249,6 +293,7 @@ fn workspace_config(
     let mut config = workspace::Config::federated(federation);
     config.seed.clone_from(&environment.name);
     config.catalogs = vec![environment.catalog.clone().unwrap_or_else(|| environment.name.clone())];
+    config.catalog_users = all.environments.values().filter_map(|other| other.client_id.clone()).collect();
     if local {
         config.tasks = workspace::Tasks::local(out.join("python"), Vec::new());
     }

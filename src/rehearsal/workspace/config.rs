@@ -15,6 +15,8 @@ pub struct Config {
     pub model_files: ModelFiles,
     /// Catalogs that exist from the start, each with the schema `default`.
     pub catalogs: Vec<String>,
+    /// Principals who were granted the use of those catalogs by whoever owns the metastore.
+    pub catalog_users: Vec<String>,
     /// Volumes that exist from the start, by full name, each with its schema: where operations keep what no bundle makes.
     pub volumes: Vec<String>,
     /// The Unity Catalog that this workspace shares with others. Only for a federated one: a workspace per token is alone.
@@ -95,6 +97,7 @@ impl Config {
             tasks: Tasks::scripted(),
             model_files: ModelFiles::FilesApi,
             catalogs: vec!["main".into()],
+            catalog_users: vec![],
             volumes: vec![],
             metastore: None,
             seed: "workspace".into(),

@@ -14,6 +14,11 @@ use super::tree::Tree;
 /// Kinds that belong to the metastore and not to one workspace.
 pub(crate) const KINDS: [&str; 5] = ["catalogs", "schemas", "volumes", "registered_models", "model_versions"];
 
+/// Whether things of this kind are seen by every workspace of their metastore.
+pub fn is_shared(kind: &str) -> bool {
+    KINDS.contains(&kind)
+}
+
 /// What a metastore holds.
 pub(crate) struct UnityCatalog {
     pub metastore_id: String,

@@ -42,7 +42,7 @@ pub use alone::{Alone, TaskMode};
 pub use config::{Bucket, Config, Identity, Leniency, ModelFiles, Uploads};
 pub use control::{Control, PutFile, Seen};
 pub use identity::{Federation, Policy, Principal, Rule};
-pub use metastore::Metastore;
+pub use metastore::{Metastore, is_shared};
 pub use serve::{Running, serve};
 pub use served::{Answer, Build};
 pub use tasks::{Local, Outcome, Script, Tasks};

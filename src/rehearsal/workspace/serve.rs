@@ -99,6 +99,7 @@ pub async fn serve(config: Config) -> io::Result<Running> {
     if let Identity::Federated(_) = server.config.identity {
         server.with_store(WORKSPACE, |store, now| {
             store.with_catalogs(&server.config.catalogs, now);
+            store.with_catalog_users(&server.config.catalogs, &server.config.catalog_users);
             store.with_volumes(&server.config.volumes, now);
         });
     }

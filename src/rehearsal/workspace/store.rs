@@ -81,6 +81,16 @@ impl Store {
         }
     }
 
+    /// Who may reach what lies in a catalog, as far as that catalog goes.
+    pub fn with_catalog_users(&mut self, catalogs: &[String], users: &[String]) {
+        for catalog in catalogs {
+            let grants = self.uc.grants.entry(format!("catalog/{catalog}")).or_default();
+            for user in users {
+                grants.entry(user.clone()).or_default().insert("USE_CATALOG".to_owned());
+            }
+        }
+    }
+
     /// Volumes that exist without anybody having made them.
     pub fn with_volumes(&mut self, names: &[String], now: i64) {
         for name in names {
