@@ -221,6 +221,7 @@ impl Engine for Embedded {
             target: target.to_owned(),
             config: document(&resolved.config)?,
             unsupported: unsupported.map(|u| Unsupported { path: u.path.clone(), origin: u.origin.clone() }).collect(),
+            tree: Some(resolved.config),
             diagnostics: resolved.diagnostics,
         })
     }

@@ -164,7 +164,7 @@ impl Engine for OfficialCli {
         })?;
         let (config, finished) = self.inner.document(world, target, "validate").await?;
         let diagnostics = diagnostics(&finished.stderr);
-        Ok(ResolvedTarget { target: target.to_owned(), config, diagnostics, unsupported: Vec::new() })
+        Ok(ResolvedTarget { target: target.to_owned(), config, tree: None, diagnostics, unsupported: Vec::new() })
     }
 
     /// The command builds when it plans and when it deploys.

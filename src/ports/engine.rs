@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::process::{Process, Tell};
 use super::world::World;
 use crate::domain::fact::Files;
-use crate::domain::{Diagnostic, Failure, Origin};
+use crate::domain::{Diagnostic, Failure, Origin, Tree};
 use crate::saga::{Graph, Registry};
 
 /// A construct that an engine does not know.
@@ -25,6 +25,8 @@ pub struct Unsupported {
 pub struct ResolvedTarget {
     pub target: String,
     pub config: Value,
+    /// The same with the places where it was written; an engine that only prints it has none.
+    pub tree: Option<Tree>,
     pub diagnostics: Vec<Diagnostic>,
     pub unsupported: Vec<Unsupported>,
 }

@@ -3,6 +3,7 @@
 
 use mlops_deploy::domain::ReleaseId;
 use mlops_deploy::domain::ledger::{By, Record, VERSION};
+use mlops_deploy::rehearsal::github::Event;
 use mlops_deploy::rehearsal::workspace::{Answer, Control};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -289,3 +290,26 @@ resources:
           notebook_task:
             notebook_path: src/train.py
 ";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_that_pins_the_served_version_is_found_on_the_pull_request() {
+    let pins = "  model_serving_endpoints:
+    serving:
+      name: churn
+      config:
+        served_entities:
+          - entity_name: prod.models.churn
+            entity_version: '3'
+            workload_size: Small
+            scale_to_zero_enabled: true
+";
+    let bundle = BUNDLE.replace("resources:\n  schemas:", &format!("resources:\n{pins}  schemas:"));
+    let world = StageWorld::with_tiers_of(&bundle, CONFIG).await;
+    let pull = world.pull_request();
+    let left = world.validate(Event::pull_request(pull)).run().await;
+    left.expect(2);
+    assert_eq!(left.output("failure-reason"), "invalid-bundle");
+    let line = 1 + bundle.lines().position(|line| line.contains("entity_version")).unwrap();
+    assert!(left.stdout.contains(&format!("file=databricks.yml,line={line},")), "{}", left.stdout);
+    assert!(left.stdout.contains("endpoint `churn` has two owners"), "{}", left.stdout);
+}

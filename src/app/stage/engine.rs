@@ -14,7 +14,7 @@ use crate::app::disk::Disk;
 use crate::bundle::load::TargetInfo;
 use crate::bundle::{Git, Options};
 use crate::domain::fact::{self, Engine as Chosen, Target};
-use crate::domain::{Diagnostic, Failure, Host, Purpose, Reason, Severity};
+use crate::domain::{Diagnostic, Failure, Host, Purpose, Reason, Severity, Stage};
 use crate::engines::contents;
 use crate::engines::embedded::Embedded;
 use crate::engines::official_cli::{OfficialCli, Settings};
@@ -22,6 +22,7 @@ use crate::inputs::Config;
 use crate::inputs::parse::EngineChoice;
 use crate::policy::as_packed;
 use crate::policy::host_allowed::NamedHost;
+use crate::policy::one_owner;
 use crate::ports::Identity;
 use crate::ports::engine::{Engine, ResolvedTarget, Unsupported};
 
@@ -66,6 +67,7 @@ pub async fn load(run: &Run<'_>, config: &Config, asked: &str) -> Result<Engines
             found.push(diagnostic.clone());
         }
     }
+    found.extend(resolved.iter().flat_map(|target| owned_twice(config, target)));
     run.fact(fact::DIAGNOSTICS, &found).await?;
     refuse_errors(&found)?;
     named_jobs_exist(config, asked, &resolved)?;
@@ -240,6 +242,17 @@ fn refuse_errors(found: &[Diagnostic]) -> Result<(), Failure> {
     let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
     let errors = errors.iter().map(|d| (*d).clone()).collect();
     Err(Failure::new(Reason::InvalidBundle, format!("resolve the bundle: {}{more}", first.summary)).about(errors))
+}
+
+/// Endpoints that a promotion to this target moves, and its bundle pins.
+fn owned_twice(config: &Config, resolved: &ResolvedTarget) -> Vec<Diagnostic> {
+    let environment = config.of_target(&resolved.target).map(|e| e.name.as_str());
+    let Some(tree) = resolved.tree.as_ref().filter(|_| environment == Some(Stage::PromoteProd.environment())) else {
+        return Vec::new();
+    };
+    let served = config.models.iter().filter_map(|(key, model)| Some((key.as_str(), model.serve.as_ref()?)));
+    let promoted: Vec<(&str, &str)> = served.map(|(key, serve)| (key, serve.endpoint.as_str())).collect();
+    one_owner::findings(tree, &promoted)
 }
 
 /// Every job that the configuration names for this target.
