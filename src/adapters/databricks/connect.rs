@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::client::{Settings, Workspace};
 use super::oidc::{GithubOidc, OidcSettings};
 use super::personal::PersonalToken;
@@ -20,7 +18,6 @@ pub struct Connector {
     clock: Arc<dyn Clock>,
     masker: Arc<Masker>,
     pace: Pace,
-    deadline: Option<Timestamp>,
     workspace_id: Option<String>,
     /// How the job asks GitHub for an ID token; absent without `id-token: write`.
     request_url: Option<String>,
@@ -51,22 +48,10 @@ impl Connector {
             clock,
             masker,
             pace: Pace::from_env(var("DATABRICKS_BUNDLE_RETRY_INTERVAL_MS").map(String::as_str)),
-            deadline: None,
             workspace_id: var("DATABRICKS_WORKSPACE_ID").cloned(),
             request_url: var("ACTIONS_ID_TOKEN_REQUEST_URL").cloned(),
             request_token,
         })
-    }
-
-    /// Nothing is sent to a workspace after it.
-    pub fn until(mut self, deadline: Timestamp) -> Self {
-        self.deadline = Some(deadline);
-        self
-    }
-
-    /// Whether the job may ask for ID tokens.
-    pub fn has_oidc(&self) -> bool {
-        self.request_url.is_some() && self.request_token.is_some()
     }
 
     /// As the service principal `client_id`; without one, by a policy of the account.
@@ -89,10 +74,9 @@ impl Connector {
         self.by(host, Arc::new(PersonalToken::new(host, token, &self.masker)?))
     }
 
-    pub fn by(&self, host: &str, identity: Arc<dyn Identity>) -> Result<Connection, Failure> {
+    fn by(&self, host: &str, identity: Arc<dyn Identity>) -> Result<Connection, Failure> {
         let mut settings = Settings::new(host);
         settings.pace = self.pace;
-        settings.deadline = self.deadline;
         settings.workspace_id.clone_from(&self.workspace_id);
         let (http, clock) = (self.http.clone(), Arc::clone(&self.clock));
         let workspace = Workspace::new(settings, http, Arc::clone(&identity), clock, Arc::clone(&self.masker))?;

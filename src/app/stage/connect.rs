@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::adapters::databricks::{GithubOidc, OidcSettings, PersonalToken, Profiles, Settings, Workspace};
+use crate::adapters::databricks::{Connection, Connector, Profiles};
 use crate::adapters::github::{GitHubApi, GitHubSettings};
 use crate::adapters::retry::Pace;
 use crate::adapters::transfer::{self, HttpTransfer};
@@ -32,36 +32,24 @@ pub fn connect(
     github: Option<Arc<dyn GitHub>>,
 ) -> Result<(World, Arc<dyn Identity>), Failure> {
     let host = who.environment.host.to_string();
-    let client = http::client(&http::user_agent(desk.console.is_actions()))?;
-    let pace = Pace::from_env(desk.var("DATABRICKS_BUNDLE_RETRY_INTERVAL_MS"));
-    let identity: Arc<dyn Identity> = if let Some(token) = &inputs.databricks_token {
+    let clock = Arc::clone(&desk.clock) as Arc<dyn crate::ports::Clock>;
+    let connector = Connector::from_env(&desk.env, Arc::clone(&clock), Arc::clone(&desk.masker))?;
+    let Connection { workspace, identity } = if let Some(token) = &inputs.databricks_token {
         tracing::warn!("signing in with a personal token; let the workspace trust GitHub's ID tokens instead");
-        Arc::new(PersonalToken::new(&host, token.clone(), &desk.masker)?)
+        connector.by_token(&host, token.clone())?
     } else if desk.console.is_actions() {
-        let settings = OidcSettings {
-            host: host.clone(),
-            client_id: who.client_id.clone(),
-            audience: who.environment.audience.clone(),
-            request_url: desk.var("ACTIONS_ID_TOKEN_REQUEST_URL").map(str::to_owned),
-            request_token: desk.var("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(Secret::new),
-            pace,
-        };
-        let (clock, masker) = (Arc::clone(&desk.clock), Arc::clone(&desk.masker));
-        Arc::new(GithubOidc::new(settings, client.clone(), clock, masker)?)
+        connector.by_oidc(&host, who.client_id.as_deref(), who.environment.audience.as_deref())?
     } else {
-        Arc::new(PersonalToken::new(&host, laptop_token(desk, who.environment, &host)?, &desk.masker)?)
+        connector.by_token(&host, laptop_token(desk, who.environment, &host)?)?
     };
-    let settings = Settings { pace, ..Settings::new(host) };
-    let (clock, masker) = (Arc::clone(&desk.clock), Arc::clone(&desk.masker));
-    let workspace = Workspace::new(settings, client, Arc::clone(&identity), clock, masker)?;
     let user_agent = http::user_agent(desk.console.is_actions());
     let transfer = HttpTransfer::new(user_agent, Arc::clone(&identity), transfer::endpoints(&desk.env));
     let world = World {
-        workspace: Arc::new(workspace),
+        workspace,
         transfer: Arc::new(transfer),
         files: Arc::clone(&desk.files) as Arc<dyn crate::ports::Files>,
         process,
-        clock: Arc::clone(&desk.clock) as Arc<dyn crate::ports::Clock>,
+        clock,
         github,
     };
     Ok((world, identity))
