@@ -27,9 +27,13 @@ pub fn dangers(plan: &PlanView) -> Vec<String> {
     plan.dangers().into_iter().map(line).collect()
 }
 
+const PROMOTED: &str =
+    "- promote the release that served before, with `allow-older: true`: its version is still here, and is used again";
+
 /// What a person does to get back, and what nobody can get back.
 pub fn undo(view: &RunView) -> Vec<String> {
-    let Some(plan) = view.plan.as_ref().filter(|plan| !plan.is_empty()) else { return Vec::new() };
+    let changes = |plan: &&PlanView| !plan.is_empty() || view.promotion.is_some();
+    let Some(plan) = view.plan.as_ref().filter(changes) else { return Vec::new() };
     let deploys = view.about.stage != "validate" && !view.about.dry_run;
     let mut lines = Vec::new();
     match view.outcome {
@@ -41,6 +45,9 @@ pub fn undo(view: &RunView) -> Vec<String> {
             }
             _ => return Vec::new(),
         },
+        Some(_) if view.promotion.is_some() => {
+            lines.push(PROMOTED.to_owned());
+        }
         Some(_) if deploys => {
             lines.push("- revert the commit on the branch that deploys; the next deployment takes it back".to_owned())
         }

@@ -184,6 +184,37 @@ async fn a_candidate_that_answers_badly_leaves_prod_as_it_was() {
 }
 
 #[tokio::test]
+async fn the_earlier_release_promoted_again_brings_its_version_back_without_a_second_copy() {
+    let mut scene = Scene::new().await;
+    scene.tested("{\"weights\": 1}").await;
+    scene.promote().await.expect(0);
+    let first = scene.release.clone();
+    scene.world.write("src/train.py", "# Databricks notebook source\nprint('trains otherwise')\n");
+    scene.world.push();
+    scene.release = scene.world.deployed().await.output("release").to_owned();
+    assert_ne!(scene.release, first);
+    scene.tested("{\"weights\": 2}").await;
+    let left = scene.promote().await;
+    left.expect(0);
+    assert_eq!(scene.champion().await, json!(2));
+    assert!(left.summary.contains("promote the release that served before"), "{}", left.summary);
+
+    let again = |older: &str| scene.world.promote(&first).with("INPUT_ALLOW-OLDER", older);
+    let refused = again("false").run().await;
+    refused.expect(3);
+    assert_eq!(refused.output("failure-reason"), "release-older");
+    let step = again("true");
+    let left = step.run().await;
+    left.expect(0);
+    step.settle().await.expect(0);
+    assert_eq!(left.output("model-version"), format!("{TARGET}/1"));
+    assert_eq!(scene.champion().await, json!(1));
+    assert_eq!(scene.served().await, json!([["churn-v1", 100]]));
+    let versions = scene.prod(&format!("/api/2.1/unity-catalog/models/{TARGET}/versions")).await;
+    assert_eq!(versions["model_versions"].as_array().unwrap().len(), 2, "{versions}");
+}
+
+#[tokio::test]
 async fn what_nobody_tested_and_what_nobody_granted_is_refused_before_anything_is_written() {
     let scene = Scene::new().await;
     let left = scene.promote().await;

@@ -54,14 +54,16 @@ impl Account {
 
     pub fn closing(&self, scene: &Scene, took: Duration) {
         self.print("");
-        self.styled(BOLD, "== the pull request's comment");
-        for (author, body) in scene.comments() {
+        self.styled(BOLD, "== the pull request's comments");
+        let comments = scene.comments();
+        for (author, body) in &comments {
             self.styled(FAINT, &format!("  {author}:"));
             body.lines().for_each(|line| self.print(&format!("  {line}")));
-            let path = scene.out.join("comment.md");
-            if let Err(error) = std::fs::write(&path, &body) {
-                self.print(&format!("  {} could not be written: {error}", path.display()));
-            }
+        }
+        let page: Vec<&str> = comments.iter().map(|(_, body)| body.as_str()).collect();
+        let path = scene.out.join("comment.md");
+        if let Err(error) = std::fs::write(&path, page.join("\n---\n\n")) {
+            self.print(&format!("  {} could not be written: {error}", path.display()));
         }
         self.print("");
         self.styled(BOLD, "== deployments");
