@@ -212,6 +212,7 @@ fn body(parts: &[Part], id: &str, state: &Value) -> Value {
             Part::FieldAs(from, to) => insert(&mut out, to, state.get(*from).cloned()),
             Part::Id(name) => insert(&mut out, name, (!id.is_empty()).then(|| id.into())),
             Part::IdNumber(name) => insert(&mut out, name, id.parse::<i64>().ok().map(Value::from)),
+            Part::Ids(name) => insert(&mut out, name, Some(serde_json::json!([id]))),
             Part::Spread(name) => extend(&mut out, state.get(*name)),
             Part::ZeroWithout(field, other) => {
                 if !out.contains_key(*field) && !out.contains_key(*other) {

@@ -114,13 +114,20 @@ impl Serving {
         self.entities.iter().find(|entity| self.traffic.get(entity.name()) == Some(most))
     }
 
-    /// With one entity more, which gets nothing yet.
+    /// With one entity more, which gets nothing yet; one that is served already keeps what it gets.
     #[must_use]
     pub fn with(mut self, candidate: Entity) -> Self {
-        self.entities.retain(|entity| entity.name() != candidate.name());
-        self.traffic.remove(candidate.name());
-        self.entities.push(candidate);
+        match self.entities.iter_mut().find(|entity| entity.name() == candidate.name()) {
+            Some(known) => *known = candidate,
+            None => self.entities.push(candidate),
+        }
         self
+    }
+
+    /// Whether everybody who asks is answered by this entity.
+    pub fn gives_all_to(&self, entity: &Entity) -> bool {
+        self.traffic.get(entity.name()) == Some(&100)
+            && self.entity(entity.name()).is_some_and(|found| found.covers(entity))
     }
 
     /// The candidate gets `percent`; what is left goes to the others as it did `before`.

@@ -18,7 +18,7 @@ use crate::bundle::lookups::Found;
 use crate::bundle::plan::Plan;
 use crate::bundle::planner;
 use crate::bundle::resolve::resolve_loaded;
-use crate::bundle::state::{Deployed, State};
+use crate::bundle::state::State;
 use crate::bundle::{Facts, Git, Options, Resolved, Source, User, json, libraries, metadata, still};
 use crate::domain::fact::Files as FileFacts;
 use crate::domain::{Diagnostic, Failure, Reason, Tree};
@@ -273,35 +273,6 @@ impl Engine for Embedded {
             .with(put_late::VERB, move |spec| PutLate::rebuild(&lates, spec))
             .with(set_folder_permissions::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
             .with(change_resource::VERB, |spec| Some(Arc::new(ChangeResource::rebuild(spec)?)))
-    }
-
-    async fn adopt(&self, target: &str, world: &World, made: &[Value]) -> Result<(), Failure> {
-        let files = workspace_files(world);
-        let resolved = accepted(self.resolved_in(target, world.workspace.as_ref(), whoami(world).await?).await?)?;
-        let state_path = text(&resolved.config, &["workspace", "state_path"]);
-        let before = state_files::pull_state(&files, world.files.as_ref(), &state_path, None).await?.state;
-        let mut state = before.next(|| uuid::Uuid::new_v4().to_string(), CLI_VERSION);
-        let mut any = false;
-        for change in made.iter().filter(|c| c["change"]["verb"] == change_resource::VERB) {
-            let Some(node) = change["change"]["subject"].as_str() else { continue };
-            any = true;
-            match change["outcome"]["id"].as_str() {
-                Some(id) => {
-                    let made =
-                        change["outcome"].get("made").cloned().unwrap_or_else(|| Value::Object(Default::default()));
-                    let depends_on = serde_json::from_value(change["outcome"]["depends_on"].clone());
-                    let depends_on = depends_on.unwrap_or_default();
-                    state.put(node, Deployed { id: id.to_owned(), state: made, depends_on });
-                }
-                None => state.remove(node),
-            }
-        }
-        if !any {
-            return Ok(());
-        }
-        let path = format!("{state_path}/resources.json");
-        let pushed = files.put(&path, state.render().into()).await;
-        pushed.map_err(|e| e.into_failure("write down what the interrupted run made"))
     }
 }
 

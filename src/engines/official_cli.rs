@@ -201,11 +201,6 @@ impl Engine for OfficialCli {
         Ok(Graph::new().then(Arc::new(deploy)))
     }
 
-    /// The command writes its state itself.
-    async fn adopt(&self, _: &str, _: &World, _: &[Value]) -> Result<(), Failure> {
-        Ok(())
-    }
-
     /// The official command deploys a bundle as it is written, clocks and all.
     fn holding_still(&self, _: &[String]) -> Option<Arc<dyn Engine>> {
         None

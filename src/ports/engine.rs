@@ -89,10 +89,6 @@ pub trait Engine: Send + Sync {
     /// state. What is overwritten is saved below `undo_folder` in the workspace.
     async fn changes(&self, target: &str, world: &World, undo_folder: &str) -> Result<Graph<World>, Failure>;
 
-    /// Writes what an interrupted run made into the state, so that the next plan makes
-    /// nothing twice. `made` is what `Recover` found: change and outcome of each.
-    async fn adopt(&self, target: &str, world: &World, made: &[Value]) -> Result<(), Failure>;
-
     /// The same bundle with every job and pipeline standing still whose clock does not run yet, and with the changed jobs
     /// that read one of `models`: what a promotion deploys before the model is moved. None where the engine cannot.
     fn holding_still(&self, models: &[String]) -> Option<Arc<dyn Engine>>;

@@ -106,6 +106,13 @@ pub fn left_behind(view: &RunView, outcome: RunOutcome) -> String {
         }
         _ if !deploys(view) => "Nothing was changed".to_owned(),
         _ if view.taken_back.is_empty() => format!("Nothing was changed in `{target}`"),
+        _ if !view.kept.is_empty() => {
+            let kept: Vec<String> = view.kept.iter().map(|node| format!("`{node}`")).collect();
+            format!(
+                "What this run changed was taken back in `{target}`, but for {}, which holds something by now",
+                kept.join(", ")
+            )
+        }
         _ => format!("What this run changed was taken back: `{target}` is as before"),
     }
 }

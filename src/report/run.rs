@@ -13,7 +13,7 @@ use crate::domain::fact::{
 use crate::domain::ledger::Head;
 use crate::domain::plan::PlanView;
 use crate::domain::{Diagnostic, ModelName, ModelVersion, Purpose, RunOutcome, Severity};
-use crate::saga::{Entry, Event, Spec};
+use crate::saga::{Entry, Event, KEPT, Spec};
 
 /// A change that was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +94,8 @@ pub struct RunView {
     /// Titles of what was taken back, and of what the world keeps.
     pub taken_back: Vec<String>,
     pub left_in_place: Vec<String>,
+    /// What stays because it holds something of others: `schemas.scores`.
+    pub kept: Vec<String>,
     /// Title and message of what could not be taken back.
     pub stuck: Vec<(String, String)>,
     pub past_point_of_no_return: bool,
@@ -163,6 +165,7 @@ impl RunView {
                 match how.as_str() {
                     "taken-back" => self.taken_back.push(title),
                     "left-in-place" => self.left_in_place.push(title),
+                    KEPT => self.kept.push(change.subject.trim_start_matches("resources.").to_owned()),
                     _ => {}
                 }
             }

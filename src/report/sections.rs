@@ -40,6 +40,8 @@ pub fn undo(view: &RunView) -> Vec<String> {
         Some(outcome) if !outcome.is_good() => match outcome {
             RunOutcome::Resumable => lines.push("- run the job again: it goes on from where it stopped".to_owned()),
             RunOutcome::Incomplete => {
+                let kept = view.kept.iter();
+                lines.extend(kept.map(|node| format!("- stays, for it holds something by now: {}", code(node))));
                 let stuck = view.stuck.iter();
                 lines.extend(stuck.map(|(title, why)| format!("- by hand: {} ({})", prose(title), prose(why))));
             }

@@ -79,6 +79,8 @@ pub enum Undone {
     NothingToDo,
     /// The change only adds; it stays.
     LeftInPlace,
+    /// What was made holds something of others by now: it stays, and belongs into the books.
+    Kept,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,4 +18,4 @@ pub use execute::{Ending, Execution, OnFailure, Options, Stop, execute};
 pub use graph::Graph;
 pub use journal::{Entry, Event, Journal, JournalError, Line, Sink};
 pub use resume::{Begun, Registry, Unfinished};
-pub use unwind::{Unwound, unwind};
+pub use unwind::{KEPT, Unwound, unwind};

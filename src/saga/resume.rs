@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::change::{Change, Outcome, Receipt, Spec};
 use super::journal::{Entry, Event};
+use super::unwind::KEPT;
 
 /// A change that was begun: its receipt is written; whether it was made may be unknown.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,8 @@ pub fn begun(entries: &[Entry]) -> Vec<Begun> {
                     known.outcome = Some(outcome.clone());
                 }
             }
+            // It is still there, and may not be in the books yet.
+            Event::Undone { how, .. } if how == KEPT => {}
             Event::Failed { change, nothing_made: true, .. } | Event::Undone { change, .. } => {
                 // A run may make the same change twice: it is the later one that is meant.
                 if let Some(at) = begun.iter().rposition(|known| known.spec == *change) {

@@ -3,16 +3,21 @@
 //! A failed undo is reported beside the first error, never instead of it, and does not keep
 //! the others from being taken back.
 
-use super::change::{Found, Nature, StepError, StepErrorKind, Undone};
+use super::change::{Found, Nature, Outcome, StepError, StepErrorKind, Undone};
 use super::journal::{Event, Journal, JournalError};
 use super::resume::{Begun, Registry};
 use crate::domain::{Failure, Reason};
+
+/// How a journal calls what stays because it holds something of others.
+pub const KEPT: &str = "kept";
 
 /// What unwinding achieved.
 #[derive(Debug, Default)]
 pub struct Unwound {
     pub taken_back: usize,
     pub left_in_place: usize,
+    /// What stays because it holds something of others.
+    pub kept: Vec<Begun>,
     /// Titles and errors of what could not be taken back.
     pub failed: Vec<(String, StepError)>,
     /// The journal could not be written; taking back went on regardless.
@@ -41,11 +46,11 @@ pub async fn unwind<W: Sync + ?Sized>(
             continue;
         };
         let undone = match change.nature() {
-            Nature::Append(_) => Ok(Undone::LeftInPlace),
+            Nature::Append(_) => Ok((Undone::LeftInPlace, None)),
             _ => undo_one(change.as_ref(), world, step).await,
         };
         match undone {
-            Ok(how) => {
+            Ok((how, outcome)) => {
                 let word = match how {
                     Undone::TakenBack => {
                         result.taken_back += 1;
@@ -55,6 +60,10 @@ pub async fn unwind<W: Sync + ?Sized>(
                     Undone::LeftInPlace => {
                         result.left_in_place += 1;
                         "left-in-place"
+                    }
+                    Undone::Kept => {
+                        result.kept.push(Begun { outcome, ..step.clone() });
+                        KEPT
                     }
                 };
                 let event = Event::Undone { change: step.spec.clone(), how: word.to_owned() };
@@ -66,17 +75,17 @@ pub async fn unwind<W: Sync + ?Sized>(
     result
 }
 
-/// An undo whose reply was lost is simply called again: it is idempotent.
+/// An undo whose reply was lost is simply called again: it is idempotent. Answers what there was to take back, too.
 async fn undo_one<W: Sync + ?Sized>(
     change: &dyn super::change::Change<W>,
     world: &W,
     step: &Begun,
-) -> Result<Undone, StepError> {
+) -> Result<(Undone, Option<Outcome>), StepError> {
     let mut outcome = step.outcome.clone();
     if outcome.is_none() {
         match change.find(world, &step.receipt).await? {
             Found::Done(found) => outcome = Some(found),
-            Found::NotDone => return Ok(Undone::NothingToDo),
+            Found::NotDone => return Ok((Undone::NothingToDo, None)),
             Found::Ambiguous(names) => return Err(ambiguous(&names)),
         }
     }
@@ -85,7 +94,7 @@ async fn undo_one<W: Sync + ?Sized>(
     loop {
         match change.undo(world, &step.receipt, outcome.as_ref()).await {
             Err(e) if e.kind == StepErrorKind::Lost && tried < TRIES => tried += 1,
-            other => return other,
+            other => return other.map(|how| (how, outcome)),
         }
     }
 }

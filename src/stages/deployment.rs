@@ -136,14 +136,8 @@ impl Phase for Recovery {
         let entries = mirror::read(files, &plan.root_path).await?;
         let Some(unfinished) = Unfinished::of(&entries) else { return Ok(Decision::default()) };
         let facts = vec![("interrupted-run", unfinished.run.clone())];
-        // Its lock is not ours to give back: we hold our own.
-        let recover = Recover {
-            unfinished: unfinished.without(HELD),
-            registry: at.registry.clone(),
-            journal: Arc::clone(&at.journal),
-            engine: Arc::clone(engine),
-            target: asked.target.clone(),
-        };
+        let recover =
+            Recover { unfinished, registry: at.registry.clone(), journal: Arc::clone(&at.journal), held: HELD };
         Ok(Decision { facts, changes: Graph::new().then(Arc::new(recover)), ..Decision::default() })
     }
 }

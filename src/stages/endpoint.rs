@@ -136,8 +136,13 @@ impl Phase for Candidate {
             Some(now) => now.serving.clone().trimmed().with(candidate.clone()),
             None => Serving::alone(candidate.clone()),
         };
+        let serves_all = now.as_ref().is_some_and(|now| now.serving.gives_all_to(&candidate));
         let facts =
             vec![(fact::ENDPOINT, json!({"name": self.0.serve.endpoint, "was": now.map(|e| e.serving.words())}))];
+        if serves_all {
+            // An earlier run came as far as this: what still lies beside it is its way back.
+            return Ok(Decision { facts, ..Decision::default() });
+        }
         let step = self.0.step(at, "candidate".to_owned(), wanted, &candidate, None);
         Ok(Decision { facts, changes: Graph::new().then(Arc::new(step)), ..Decision::default() })
     }

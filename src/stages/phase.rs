@@ -14,6 +14,7 @@ use crate::policy::Verdict;
 use crate::ports::World;
 use crate::saga::journal::seconds;
 use crate::saga::{Begun, Event, Graph, Journal, Options, Registry, Unwound, execute, unwind};
+use crate::steps::take_back::take_back;
 
 /// What a phase found out and wants to do about it.
 #[derive(Default)]
@@ -62,14 +63,13 @@ pub async fn perform(phases: &[Box<dyn Phase>], at: &Context) -> Performed {
     let mut progress = Progress { begun: Vec::new(), past_point_of_no_return: false };
     let failure = run(phases, at, &mut progress).await.err();
     let resumable = failure.is_some() && progress.past_point_of_no_return;
-    let (held, mut begun): (Vec<Begun>, Vec<Begun>) =
-        progress.begun.into_iter().partition(|b| at.held.contains(&b.spec.verb.as_str()));
+    let mut begun = progress.begun;
+    let is_held = |b: &Begun| at.held.contains(&b.spec.verb.as_str());
     let mut unwound = None;
-    if failure.is_some() && !resumable && !begun.is_empty() {
-        unwound = Some(unwind(&begun, &at.registry, &at.world, &at.journal).await);
-        begun.clear();
+    if failure.is_some() && !resumable && !begun.iter().all(is_held) {
+        unwound = Some(take_back(&begun, at.held, &at.world, (&at.registry, &at.journal)).await);
+        begun.retain(is_held);
     }
-    begun.extend(held);
     Performed { failure, unwound, resumable, begun }
 }
 

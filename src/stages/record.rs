@@ -17,8 +17,12 @@ use crate::domain::fact::{self, Release};
 use crate::domain::ledger::{self, By, Chain};
 use crate::domain::plan::PlanView;
 use crate::saga::{Begun, Entry, Event, Graph};
+use crate::steps::announce;
+use crate::steps::bundle::take_lock;
+use crate::steps::model::copy_version::{self, Copied};
 use crate::steps::open_ledger::OpenLedger;
 use crate::steps::record::WriteRecord;
+use crate::steps::recover;
 use crate::steps::run_job;
 use crate::steps::volume::VolumeFiles;
 
@@ -30,7 +34,7 @@ impl Phase for Record {
         "record"
     }
 
-    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
+    async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
         let asked = &self.0;
         let (Some(ledger), Some(release)) = (&asked.ledger, &asked.release) else {
             let name = &asked.environment.name;
@@ -46,11 +50,30 @@ impl Phase for Record {
             at.journal.record(Event::Notice { message }).await?;
         }
         let entries = at.journal.entries();
-        let now = at.world.clock.now().to_string();
-        let write = WriteRecord { ledger: ledger.clone(), record: record(asked, release, &entries, now) };
+        let record = record(asked, release, &entries, at.world.clock.now().to_string());
+        if begun.iter().all(changes_nothing) && chain.last().is_some_and(|last| says_the_same(last, &record)) {
+            return Ok(Decision::default());
+        }
+        let write = WriteRecord { ledger: ledger.clone(), record };
         let open = OpenLedger(ledger.clone());
         Ok(Decision { changes: Graph::new().then(Arc::new(open)).then(Arc::new(write)), ..Decision::default() })
     }
+}
+
+/// What a run does that finds everything as it should be.
+fn changes_nothing(begun: &Begun) -> bool {
+    let verb = begun.spec.verb.as_str();
+    let reused = || begun.outcome.as_ref().and_then(Copied::of).is_some_and(|copied| copied.reused);
+    [announce::VERB, take_lock::VERB, recover::VERB].contains(&verb) || (verb == copy_version::VERB && reused())
+}
+
+/// An earlier run was killed behind its record, or somebody asks twice: the ledger has it.
+fn says_the_same(last: &ledger::Record, record: &ledger::Record) -> bool {
+    let what = |record: &ledger::Record| {
+        let about = [fact::TESTED, fact::PROMOTION].map(|name| record.details.get(name).cloned());
+        (record.release, record.stage.clone(), about)
+    };
+    what(last) == what(record)
 }
 
 /// The same commit made another release before: for whoever thinks that its build is

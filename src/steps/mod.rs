@@ -14,5 +14,6 @@ pub mod run_job;
 pub mod runs_since;
 pub mod serve;
 pub mod sticky_comment;
+pub mod take_back;
 pub mod volume;
 pub mod volume_store;

@@ -1,20 +1,21 @@
 //! Sees to what an interrupted run left behind.
 //!
 //! Before its point of no return everything it did is taken back. Behind it the only way is
-//! forward: what it made is looked for and handed to the engine, which writes it into the
-//! state, so that the plan that follows makes nothing twice.
+//! forward: what it made is looked for and entered into the state, so that the plan that
+//! follows makes nothing twice.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::bundle::adopt::adopt;
+use super::bundle::take_lock;
+use super::take_back::take_back;
 use crate::domain::{Failure, Reason};
 use crate::ports::World;
-use crate::ports::engine::Engine;
 use crate::saga::{
     Begun, Change, Found, Journal, Nature, Outcome, Outcomes, Receipt, Registry, Spec, StepError, Undone, Unfinished,
-    unwind,
 };
 
 pub const VERB: &str = "recover";
@@ -23,13 +24,14 @@ pub struct Recover {
     pub unfinished: Unfinished,
     pub registry: Registry<World>,
     pub journal: Arc<Journal>,
-    pub engine: Arc<dyn Engine>,
-    pub target: String,
+    /// Verbs of what it held; its lock is not ours to give back: we hold our own.
+    pub held: &'static [&'static str],
 }
 
 impl Recover {
     async fn take_back(&self, world: &World) -> Result<Outcome, StepError> {
-        let unwound = unwind(&self.unfinished.begun, &self.registry, world, &self.journal).await;
+        let how = (&self.registry, self.journal.as_ref());
+        let unwound = take_back(&self.unfinished.begun, self.held, world, how).await;
         if unwound.complete() {
             return Ok(Outcome(json!({"taken-back": unwound.taken_back})));
         }
@@ -41,16 +43,17 @@ impl Recover {
     }
 
     /// What it made, whether or not it came to write that down.
-    async fn what_it_made(&self, world: &World) -> Result<Vec<Value>, StepError> {
+    async fn what_it_made(&self, world: &World) -> Result<Vec<Begun>, StepError> {
         let mut made = Vec::new();
-        for Begun { spec, receipt, outcome } in &self.unfinished.begun {
+        for begun in &self.unfinished.begun {
+            let Begun { spec, receipt, outcome } = begun;
             let found = match (outcome, self.registry.rebuild(spec)) {
                 (Some(outcome), _) => Found::Done(outcome.clone()),
                 (None, Some(change)) => change.find(world, receipt).await?,
                 (None, None) => Found::NotDone,
             };
             match found {
-                Found::Done(outcome) => made.push(json!({"change": spec, "outcome": outcome})),
+                Found::Done(outcome) => made.push(Begun { outcome: Some(outcome), ..begun.clone() }),
                 Found::NotDone => {}
                 Found::Ambiguous(names) => {
                     let message = format!("{}: more than one thing matches: {}", spec.id(), names.join(", "));
@@ -94,7 +97,9 @@ impl Change<World> for Recover {
             None => self.take_back(world).await,
             Some(_) => {
                 let made = self.what_it_made(world).await?;
-                self.engine.adopt(&self.target, world, &made).await?;
+                if let Some(state_path) = take_lock::state_path(&self.unfinished.begun) {
+                    adopt(world, state_path, &made).await?;
+                }
                 Ok(Outcome(json!({"adopted": made.len()})))
             }
         }

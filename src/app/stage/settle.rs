@@ -13,10 +13,11 @@ use crate::app::Desk;
 use crate::domain::{Failure, Reason, RunOutcome, Stage, fact};
 use crate::inputs::parse::Inputs;
 use crate::saga::resume::begun;
-use crate::saga::{Begun, Entry, Event, Unfinished, unwind};
+use crate::saga::{Begun, Entry, Event, Unfinished};
 use crate::stages::deployment::{HELD, RECOVERY};
 use crate::stages::phase::Performed;
 use crate::steps::bundle::mirror::Mirror;
+use crate::steps::take_back;
 
 pub async fn settle() -> Result<ExitCode, Failure> {
     let desk = Desk::lay()?;
@@ -90,10 +91,9 @@ async fn take_back(run: &Run<'_>, unfinished: Unfinished) -> Result<Ended, Failu
     if unfinished.past_point_of_no_return.is_some() {
         performed.resumable = true;
     } else {
-        let rest = unfinished.begun.iter().filter(|b| !HELD.contains(&b.spec.verb.as_str()));
-        let rest: Vec<_> = rest.cloned().collect();
         let context = &reached.context;
-        performed.unwound = Some(unwind(&rest, &context.registry, &context.world, &context.journal).await);
+        let how = (&context.registry, context.journal.as_ref());
+        performed.unwound = Some(take_back::take_back(&unfinished.begun, HELD, &context.world, how).await);
         performed.begun.retain(|b| HELD.contains(&b.spec.verb.as_str()));
     }
     // The mirror lies where the lock was taken. It is ours to write only once what an earlier

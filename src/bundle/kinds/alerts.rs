@@ -2,7 +2,8 @@
 
 use super::rules::ignore;
 use super::{
-    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
+    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
+    permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -65,6 +66,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its evaluation history" },
     destroys: None,
     page: Some("sql/alerts-v2/{id}"),

@@ -3,7 +3,8 @@
 
 use super::rules::{backend_default, ignore, not_remote, recreate};
 use super::{
-    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
+    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
+    permissions,
 };
 
 /// What the app itself says, not the API.
@@ -85,6 +86,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its address and service principal" },
     destroys: None,
     page: None,

@@ -6,7 +6,7 @@
 
 use super::rules::{backend_default, ignore_remote, resize_running};
 use super::{
-    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
+    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
     permissions,
 };
 
@@ -86,6 +86,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "" },
     destroys: None,
     page: Some("compute/clusters/{id}"),

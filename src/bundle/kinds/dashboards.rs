@@ -5,7 +5,7 @@
 
 use super::rules::{ignore, ignore_remote, mark, recreate};
 use super::{
-    Api, Call, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
+    Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
     permissions,
 };
 
@@ -94,6 +94,7 @@ pub static KIND: Kind = Kind {
     hashed: &["serialized_dashboard"],
     added: &[("published", true)],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "" },
     destroys: Some(Destroys {
         rank: 4,

@@ -3,7 +3,8 @@
 
 use super::rules::{backend_default, ignore, recreate};
 use super::{
-    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
+    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
+    permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -80,6 +81,15 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Listed(
+        Route {
+            method: Method::Post,
+            path: "/api/2.0/mlflow/runs/search",
+            query: &[],
+            body: &[Part::Ids("experiment_ids")],
+        },
+        "runs",
+    ),
     loses: Loses { identity: true, data: "its runs, until MLflow's own restore" },
     destroys: None,
     page: Some("ml/experiments/{id}"),

@@ -3,7 +3,7 @@
 //! Sent as changes: each principal gets its list and loses everything else, and a principal
 //! that is no longer written loses everything. There is no delete.
 
-use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
+use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 pub static KIND: Kind = Kind {
     name: "grants",
@@ -50,6 +50,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "" },
     destroys: None,
     page: None,

@@ -9,8 +9,8 @@
 
 use super::rules::{backend_default, backend_default_is, ignore_remote};
 use super::{
-    Active, Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route, Rule,
-    Seen, Sent, permissions,
+    Active, Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
+    Rule, Seen, Sent, permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -103,6 +103,7 @@ pub static KIND: Kind = Kind {
         },
         seen: Seen::Items("runs"),
     }),
+    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "run history" },
     destroys: None,
     page: Some("jobs/{id}"),

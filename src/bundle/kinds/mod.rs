@@ -98,6 +98,8 @@ pub struct Kind {
     pub added: &'static [(&'static str, bool)],
     /// How to see that one of these is at work right now.
     pub active: Option<Active>,
+    /// What others may have put into it, which keeps it from being taken back.
+    pub holds: Holds,
     /// What cannot be brought back when the resource is deleted or recreated.
     pub loses: Loses,
     /// The warning before a delete or recreate; `None` where nobody is asked.
@@ -119,6 +121,17 @@ pub enum Seen {
     Items(&'static str),
     /// The field has a value, and it is none of these.
     StateBeside(&'static str, &'static [&'static str]),
+}
+
+/// How to see that a resource which a run made holds something by now: a version that a job trained, a table, a file.
+/// Taking back the making of it would destroy that, and so it stays.
+#[derive(Debug)]
+pub enum Holds {
+    Nothing,
+    /// The workspace refuses this delete unless it is empty.
+    Refused(Route),
+    /// The workspace deletes all of it: the question what is in it, and the list in the answer.
+    Listed(Route, &'static str),
 }
 
 /// `permissions` or `grants` of a resource.
@@ -269,6 +282,8 @@ pub enum Part {
     /// The id as text, or as a number.
     Id(&'static str),
     IdNumber(&'static str),
+    /// A list with nothing but the id.
+    Ids(&'static str),
     /// The fields of an object, as the fields of the request.
     Spread(&'static str),
     /// A zero where neither of two fields has a value.

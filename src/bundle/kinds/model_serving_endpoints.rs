@@ -6,7 +6,7 @@
 
 use super::rules::{backend_default, ignore, recreate};
 use super::{
-    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
+    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
     permissions,
 };
 
@@ -89,6 +89,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its route: callers fail until it is ready again" },
     destroys: None,
     page: Some("ml/endpoints/{id}"),

@@ -4,7 +4,8 @@
 
 use super::rules::{ignore, recreate};
 use super::{
-    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
+    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
+    permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -71,6 +72,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "every version and stage of the model" },
     destroys: None,
     page: Some("ml/models/{id}"),

@@ -3,7 +3,7 @@
 //! The list is put whole: entries that are not written go. There is no delete: when the list
 //! or its parent goes, the node is forgotten.
 
-use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
+use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 pub static KIND: Kind = Kind {
     name: "permissions",
@@ -50,6 +50,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "" },
     destroys: None,
     page: None,

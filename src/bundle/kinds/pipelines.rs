@@ -2,8 +2,8 @@
 
 use super::rules::{backend_default, ignore_remote, recreate};
 use super::{
-    Active, Api, Call, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix,
-    Route, Seen, Sent, permissions,
+    Active, Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part,
+    Prefix, Route, Seen, Sent, permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -90,6 +90,7 @@ pub static KIND: Kind = Kind {
         route: Route { method: Method::Get, path: "/api/2.0/pipelines/{id}", query: &[], body: &[] },
         seen: Seen::StateBeside("state", &["IDLE", "FAILED", "DELETED"]),
     }),
+    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its tables and checkpoints, unless they are kept elsewhere" },
     destroys: Some(Destroys {
         rank: 2,

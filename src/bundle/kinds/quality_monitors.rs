@@ -3,7 +3,7 @@
 //! A table has one monitor, and its name is the id.
 
 use super::rules::recreate;
-use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait};
+use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait};
 
 pub static KIND: Kind = Kind {
     name: "quality_monitors",
@@ -59,6 +59,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "its past metrics, with the tables they lie in" },
     destroys: None,
     page: Some("explore/data/{table_name}"),

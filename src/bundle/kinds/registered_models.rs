@@ -5,7 +5,7 @@
 
 use super::rules::{backend_default, ignore_remote, recreate};
 use super::{
-    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, grants,
+    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, grants,
 };
 
 pub static KIND: Kind = Kind {
@@ -74,6 +74,15 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Listed(
+        Route {
+            method: Method::Get,
+            path: "/api/2.1/unity-catalog/models/{id}/versions",
+            query: &[("max_results", "1")],
+            body: &[],
+        },
+        "model_versions",
+    ),
     loses: Loses { identity: false, data: "every version and alias of the model" },
     destroys: None,
     page: Some("explore/data/models/{id}"),

@@ -2,8 +2,8 @@
 
 use super::rules::recreate;
 use super::{
-    Api, Call, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route, Sent,
-    grants,
+    Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
+    Sent, grants,
 };
 
 pub static KIND: Kind = Kind {
@@ -68,6 +68,12 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Refused(Route {
+        method: Method::Delete,
+        path: "/api/2.1/unity-catalog/schemas/{id}",
+        query: &[],
+        body: &[],
+    }),
     loses: Loses { identity: false, data: "everything in the schema: tables, volumes, models, grants" },
     destroys: Some(Destroys {
         rank: 1,

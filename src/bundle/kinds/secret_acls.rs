@@ -3,7 +3,7 @@
 //! One request for each principal; there is none that sets the list.
 
 use super::rules::update_id;
-use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
+use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 const PUT: Route = Route {
     method: Method::Post,
@@ -55,6 +55,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "" },
     destroys: None,
     page: None,

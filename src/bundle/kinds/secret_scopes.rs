@@ -4,7 +4,9 @@
 //! is found in the list of all, and nothing of it can be changed.
 
 use super::rules::{backend_default, recreate};
-use super::{Api, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, secret_acls};
+use super::{
+    Api, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, secret_acls,
+};
 
 pub static KIND: Kind = Kind {
     name: "secret_scopes",
@@ -64,6 +66,7 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "every secret in the scope" },
     destroys: None,
     page: None,

@@ -2,8 +2,8 @@
 
 use super::rules::{backend_default, recreate, update_id};
 use super::{
-    Api, Call, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route, Sent,
-    grants,
+    Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
+    Sent, grants,
 };
 
 pub static KIND: Kind = Kind {
@@ -80,6 +80,15 @@ pub static KIND: Kind = Kind {
     hashed: &[],
     added: &[],
     active: None,
+    holds: Holds::Listed(
+        Route {
+            method: Method::Get,
+            path: "/api/2.0/fs/directories/Volumes/{catalog_name}/{schema_name}/{name}",
+            query: &[("page_size", "1")],
+            body: &[],
+        },
+        "contents",
+    ),
     loses: Loses { identity: false, data: "the files in a managed volume" },
     destroys: Some(Destroys {
         rank: 3,

@@ -16,7 +16,7 @@ pub(super) struct Commit {
     pub at: i64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct History {
     commits: BTreeMap<String, Commit>,
     /// `refs/heads/main` and so on.

@@ -46,4 +46,4 @@ pub use event::Event;
 pub use job::{Conclusion, JobEnvironment, JobSpec, RunningJob};
 pub use runner::Runner;
 pub use scenario::{PullRequest, ScenarioError};
-pub use standin::{GitHub, World};
+pub use standin::{GitHub, Memory, World};

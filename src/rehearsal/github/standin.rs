@@ -31,6 +31,16 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Everything as it is, to come back to.
+    pub fn remember(&self) -> Memory {
+        Memory(self.lock().clone())
+    }
+
+    /// As it was. Time that has passed since is not given back.
+    pub fn rewind(&self, to: &Memory) {
+        self.lock().clone_from(&to.0);
+    }
+
     /// Lets time pass, for tokens that expire and limits that reset.
     pub fn advance(&self, by: Duration) {
         self.lock().clock.advance(by);
@@ -45,6 +55,9 @@ impl World {
         token
     }
 }
+
+/// The world at one moment.
+pub struct Memory(State);
 
 /// A stand-in GitHub on a loopback port.
 pub struct GitHub {

@@ -15,6 +15,7 @@ use super::history::History;
 pub(super) const BOT: &str = "github-actions[bot]";
 const BOT_ID: u64 = 41_898_282;
 
+#[derive(Clone)]
 pub(super) struct State {
     pub urls: Urls,
     pub clock: Arc<Clock>,
@@ -236,7 +237,7 @@ pub(super) struct Artifact {
 }
 
 /// Ids begin where GitHub's have long been: beyond 32 bits, where a careless reader breaks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counters {
     given: BTreeMap<&'static str, u64>,
 }

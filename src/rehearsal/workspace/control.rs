@@ -19,7 +19,8 @@ use super::dump;
 use super::identity::{Issued, Principal};
 use super::serve::Server;
 use super::served::{Answer, Build};
-use super::tasks::Outcome;
+use super::store::Store;
+use super::tasks::{Outcome, Training};
 use crate::rehearsal::front::{Faults, Rule};
 
 /// Cheap to clone.
@@ -27,6 +28,9 @@ use crate::rehearsal::front::{Faults, Rule};
 pub struct Control {
     server: Arc<Server>,
 }
+
+/// A workspace at one moment.
+pub struct Memory(Store);
 
 /// One request, as the log keeps it.
 #[derive(Clone, Debug, Serialize)]
@@ -175,6 +179,21 @@ impl Control {
     /// Held runs end the next time that they are looked at.
     pub fn let_runs_end(&self) {
         self.server.with_only(|store| store.runs.held = false);
+    }
+
+    /// What scripted runs of a job leave from now on, which otherwise leave nothing.
+    pub fn trains(&self, job: &str, training: Training) {
+        self.server.with_only(|store| store.runs.trainings.insert(job.to_owned(), training));
+    }
+
+    /// The workspace as it is, to come back to.
+    pub fn remember(&self) -> Memory {
+        Memory(self.server.with_only(|store| store.clone()))
+    }
+
+    /// As it was, with the metastore that it shares. Tokens and the clock stay.
+    pub fn rewind(&self, to: &Memory) {
+        self.server.with_only(|store| store.clone_from(&to.0));
     }
 
     /// How the next updates of an endpoint go, one after the other; the last goes on for good.

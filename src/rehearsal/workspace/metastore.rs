@@ -20,6 +20,7 @@ pub fn is_shared(kind: &str) -> bool {
 }
 
 /// What a metastore holds.
+#[derive(Clone)]
 pub(crate) struct UnityCatalog {
     pub metastore_id: String,
     /// The Files API: what lies under `/Volumes` and `/Models`.

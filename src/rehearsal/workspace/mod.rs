@@ -40,9 +40,9 @@ mod tree;
 
 pub use alone::{Alone, TaskMode};
 pub use config::{Bucket, Config, Identity, Leniency, ModelFiles, Uploads};
-pub use control::{Control, PutFile, Seen};
+pub use control::{Control, Memory, PutFile, Seen};
 pub use identity::{Federation, Policy, Principal, Rule};
 pub use metastore::{Metastore, is_shared};
 pub use serve::{Running, serve};
 pub use served::{Answer, Build};
-pub use tasks::{Local, Outcome, Script, Tasks};
+pub use tasks::{Local, Outcome, Script, Tasks, Training};

@@ -39,7 +39,7 @@ pub(crate) struct Asked {
     pub server_errors: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Served {
     /// By endpoint; the last entry goes on for good.
     builds: BTreeMap<String, Vec<Build>>,

@@ -18,6 +18,7 @@ use super::tree::Tree;
 
 pub(crate) type Table = IndexMap<String, Value>;
 
+#[derive(Clone)]
 pub(crate) struct Store {
     /// Under which the server keeps it.
     pub name: String,
@@ -132,6 +133,7 @@ impl Store {
 }
 
 /// Ids that look like the service's and are the same in every run with the same order of requests.
+#[derive(Clone)]
 pub(crate) struct Ids {
     seed: String,
     count: u64,

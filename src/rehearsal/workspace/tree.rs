@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::content::Content;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Tree {
     nodes: BTreeMap<String, Node>,
 }

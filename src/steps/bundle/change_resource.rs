@@ -19,7 +19,7 @@ use super::read;
 use super::send_resource;
 use crate::bundle::answers;
 use crate::bundle::fields::Type;
-use crate::bundle::kinds::{self, Id, Kind, Sent};
+use crate::bundle::kinds::{self, Holds, Id, Kind, Sent};
 use crate::bundle::knowledge::hushed;
 use crate::bundle::plan::{Action, Dependency, short};
 use crate::bundle::planner;
@@ -258,13 +258,29 @@ impl ChangeResource {
         if outcome.0["made"].is_object() && !self.is_ours(&outcome.0["made"], &now) {
             return Err(self.drift());
         }
+        let route = match &self.about.kind.holds {
+            Holds::Nothing => route,
+            Holds::Refused(unless_empty) => unless_empty,
+            Holds::Listed(..) if self.holds_something(rest, id, &now).await? => return Ok(Undone::Kept),
+            Holds::Listed(..) => route,
+        };
         let mut request = ask::ready(&requests::request(route, id, &now));
         request.repeatable = true;
         match rest.call(request).await {
             Ok(_) => Ok(Undone::TakenBack),
             Err(error) if error.is_not_found() => Ok(Undone::TakenBack),
+            Err(error) if says_not_empty(&error) => Ok(Undone::Kept),
             Err(error) => Err(step_error(error, format!("take back: {}", self.title()))),
         }
+    }
+
+    async fn holds_something(&self, rest: &dyn Rest, id: &str, now: &Value) -> Result<bool, StepError> {
+        let Holds::Listed(route, items) = &self.about.kind.holds else { return Ok(false) };
+        let doing = || format!("look whether {} is empty", short(&self.about.node));
+        let answer = ask::maybe(rest, &requests::request(route, id, now)).await;
+        let answer = answer.map_err(|error| error.into_failure(doing()))?;
+        let list = answer.as_ref().and_then(|answer| answer.get(*items)).and_then(Value::as_array);
+        Ok(list.is_some_and(|list| !list.is_empty()))
     }
 
     /// Sends what was there before.
@@ -461,6 +477,11 @@ fn with(kind: &Kind, mut value: Value, kept: Map<String, Value>) -> Value {
         fields.extend(kept);
     }
     typed::ordered(&value, &Type::Message(kind.state))
+}
+
+/// How the workspace words it differs from kind to kind; that is all it ever means with a delete.
+fn says_not_empty(error: &RestError) -> bool {
+    matches!(error, RestError::Status { status: 400 | 409, message, .. } if message.contains("not empty"))
 }
 
 fn step_error(error: RestError, doing: String) -> StepError {

@@ -2,6 +2,7 @@
 //! bundle means; that is `bundle`, which is pure.
 
 pub mod active_runs;
+pub mod adopt;
 pub mod applier;
 pub mod artifacts;
 pub mod ask;

@@ -228,7 +228,7 @@ pub(super) async fn save(files: &WorkspaceFiles, path: &str, copy: &str) -> Resu
     let doing = || format!("save {path} before it is changed");
     let Some(bytes) = files.read(path).await.map_err(|e| e.into_failure(doing()))? else { return Ok(None) };
     let was = digest(&bytes);
-    files.put(copy, bytes).await.map_err(|e| e.into_failure(doing()))?;
+    files.put_into_own_folder(copy, bytes).await.map_err(|e| e.into_failure(doing()))?;
     Ok(Some(was))
 }
 

@@ -17,11 +17,16 @@ use super::sidecar::{self, HEARTBEAT_SECONDS, Sidecar};
 use super::workspace_files::WorkspaceFiles;
 use crate::domain::Failure;
 use crate::ports::{Clock, World};
-use crate::saga::{Change, Found, Outcome, Outcomes, Receipt, Spec, StepError, Stop, Undone};
+use crate::saga::{Begun, Change, Found, Outcome, Outcomes, Receipt, Spec, StepError, Stop, Undone};
 
 pub const VERB: &str = "take-lock";
 
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Where the state lies that a run took the lock for.
+pub fn state_path(begun: &[Begun]) -> Option<&str> {
+    begun.iter().map(|begun| &begun.spec).find(|spec| spec.verb == VERB).map(|spec| spec.subject.as_str())
+}
 
 /// What the lock is taken for.
 #[derive(Clone)]

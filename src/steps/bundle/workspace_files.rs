@@ -6,12 +6,14 @@
 //! 500 and 501 were all seen). So a refused first upload is tried by the other route, and
 //! the answer that succeeds settles the route for the rest of the run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::bundle::source::clean;
 use crate::ports::{Body, Method, Part, Request, Rest, RestError};
@@ -70,11 +72,13 @@ pub struct WorkspaceFiles {
     rest: Arc<dyn Rest>,
     preferred: UploadRoute,
     settled: Arc<AtomicU8>,
+    /// Folders of our own that are made.
+    made: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl WorkspaceFiles {
     pub fn new(rest: Arc<dyn Rest>, preferred: UploadRoute) -> Self {
-        Self { rest, preferred, settled: Arc::new(AtomicU8::new(UNSETTLED)) }
+        Self { rest, preferred, settled: Arc::new(AtomicU8::new(UNSETTLED)), made: Arc::default() }
     }
 
     pub fn rest(&self) -> &dyn Rest {
@@ -142,6 +146,18 @@ impl WorkspaceFiles {
                 details: Value::Null,
             }),
         }
+    }
+
+    /// Writes into a folder that is this run's own: made once, and before the first of many writes at the same time.
+    pub async fn put_into_own_folder(&self, path: &str, bytes: Bytes) -> Result<(), RestError> {
+        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let mut made = self.made.lock().await;
+        if !made.contains(folder) {
+            self.mkdirs(folder).await?;
+            made.insert(folder.to_owned());
+        }
+        drop(made);
+        self.put(path, bytes).await
     }
 
     pub async fn write_making_folder(&self, path: &str, bytes: Bytes, overwrite: Overwrite) -> Result<(), WriteError> {

@@ -23,17 +23,17 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    pub async fn play(&self, reference: &Reference) -> Result<(), String> {
-        let scene = reference.situation.prepare().await;
-        self.place.strike(&scene.world, self.blow.fault());
+    pub async fn play(&self, scene: &Scene, reference: &Reference) -> Result<(), String> {
+        scene.rewind();
+        self.place.strike(scene, self.blow.fault());
         let step = scene.step();
         let runner_gone = self.blow.kills() == Some(Aftermath::RunnerGone);
-        let judge = Judge { runner_gone, scene: &scene, reference };
+        let judge = Judge { runner_gone, scene, reference };
         let left = match self.blow.kills() {
             None => step.run().await,
-            Some(_) => self.kill(&scene, &step).await?,
+            Some(_) => self.kill(scene, &step).await?,
         };
-        let pending = [scene.world.github.faults().pending(), scene.world.workspace().faults().pending()].concat();
+        let pending = [scene.world().github.faults().pending(), scene.workspace().faults().pending()].concat();
         if !pending.is_empty() {
             return Err(format!("never struck\n{}", left.stdout));
         }
@@ -71,12 +71,12 @@ impl Case {
         let dead = self.blow.kills() == Some(Aftermath::RunnerGone);
         if dead && left.code == 3 && left.output("failure-reason") == "lock-held" {
             step.settle().await;
-            delete_lock(scene.world.workspace()).await;
+            delete_lock(scene.world(), scene.situation.at).await;
             step = scene.step();
             left = step.run().await;
         } else if dead && left.output("outcome") == "unchanged" {
             // Killed with nothing left to do but to give the lock back.
-            delete_lock(scene.world.workspace()).await;
+            delete_lock(scene.world(), scene.situation.at).await;
         }
         let settled = step.settle().await;
         let told = format!("--- the next run\n{}{}{}", left.stdout, left.stderr, settled.stdout);
@@ -92,7 +92,7 @@ impl Case {
         let mut left = std::pin::pin!(step.left(child));
         tokio::select! {
             left = &mut left => return Err(format!("ended before it could be killed\n{}", left.stdout)),
-            () = self.place.delaying(&scene.world) => {}
+            () = self.place.delaying(scene) => {}
         }
         kill_process(id, Signal::KILL).unwrap();
         Ok(left.await)

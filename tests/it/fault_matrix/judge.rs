@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use mlops_deploy::domain::Reason;
 use serde_json::Value;
 
-use super::situation::{Reference, Scene, snapshot};
+use super::leftovers::without_what_may_stay;
+use super::sight::{Counted, odd_traffic, wrong_bytes};
+use super::situation::{Reference, Scene};
 use crate::stage_world::{Left, difference, doubled};
 
 pub struct Judge<'a> {
@@ -40,34 +42,40 @@ impl Judge<'_> {
 
     /// A run that ended well has done all of it; any other has left nothing twice.
     pub fn workspace(&self, went_well: bool) -> Result<(), String> {
-        self.nothing_doubled()?;
+        self.nothing_is_odd()?;
         if went_well { self.after() } else { Ok(()) }
     }
 
     /// As the reference run left it.
     pub fn after(&self) -> Result<(), String> {
-        self.nothing_doubled()?;
-        let after = snapshot(&self.scene.world);
+        self.nothing_is_odd()?;
+        let after = self.scene.snapshot();
         let wanted = &self.reference.after;
         check(after == *wanted, || format!("the workspace differs:\n{}", difference(wanted, &after)))?;
         check(!after.to_string().contains("deploy.lock"), || "a lock is left".to_owned())?;
         self.deployments_closed()
     }
 
-    /// As it was: folders may stay with their rights, they hold nothing.
+    /// As it was: bundle, endpoint, aliases, tags and books.
     pub fn before(&self) -> Result<(), String> {
-        let (now, was) = (snapshot(&self.scene.world), &self.scene.before);
-        let (now, was) = (without_folders(&now), without_folders(was));
+        let (now, was) = without_what_may_stay(self.scene.situation.at, &self.scene.snapshot(), &self.scene.before)?;
         check(now == was, || format!("not everything is taken back:\n{}", difference(&was, &now)))?;
         self.deployments_closed()
     }
 
-    fn nothing_doubled(&self) -> Result<(), String> {
-        let control = self.scene.world.workspace();
+    /// What must never be, whatever has happened.
+    fn nothing_is_odd(&self) -> Result<(), String> {
+        let control = self.scene.workspace();
         let doubled = doubled(control);
         check(doubled.is_none(), || format!("there are two: {doubled:?}"))?;
+        let beyond = Counted::at(self.scene.world(), self.scene.situation.at).beyond(&self.scene.counted);
+        check(beyond.is_none(), || format!("there are too many: {}", beyond.unwrap_or_default()))?;
+        let wrong = wrong_bytes(control);
+        check(wrong.is_none(), || format!("a version with wrong bytes can be loaded: {wrong:?}"))?;
+        let odd = odd_traffic(control);
+        check(odd.is_none(), || format!("traffic does not add up to 100: {odd:?}"))?;
         check(self.scene.comments() <= 1, || "two comments".to_owned())?;
-        let dump = self.scene.world.github.dump();
+        let dump = self.scene.world().github.dump();
         let runs: Vec<&Value> =
             deployments(&dump).map(|d| &d["payload"]["run_id"]).filter(|id| !id.is_null()).collect();
         let different: BTreeSet<String> = runs.iter().map(ToString::to_string).collect();
@@ -77,7 +85,7 @@ impl Judge<'_> {
     /// A deployment of the job's own is closed by GitHub; one of ours by us, unless the machine
     /// that made it is gone: then its page shows who left it open.
     fn deployments_closed(&self) -> Result<(), String> {
-        let dump = self.scene.world.github.dump();
+        let dump = self.scene.world().github.dump();
         let open = |deployment: &&Value| {
             if self.runner_gone && !deployment["payload"]["run_id"].is_null() {
                 return false;
@@ -92,23 +100,10 @@ impl Judge<'_> {
     }
 }
 
-fn without_folders(dump: &Value) -> Value {
-    let mut dump = dump.clone();
-    for store in dump.as_object_mut().into_iter().flat_map(|stores| stores.values_mut()) {
-        if let Some(files) = store["files"].as_object_mut() {
-            files.retain(|_, file| file["type"] != "DIRECTORY");
-        }
-        if let Some(permissions) = store["permissions"].as_object_mut() {
-            permissions.retain(|object, _| !object.starts_with("directories/"));
-        }
-    }
-    dump
-}
-
 fn deployments(dump: &Value) -> impl Iterator<Item = &Value> {
     dump["deployments"].as_array().into_iter().flatten()
 }
 
-fn check(holds: bool, complaint: impl FnOnce() -> String) -> Result<(), String> {
+pub fn check(holds: bool, complaint: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(complaint()) }
 }

@@ -3,84 +3,108 @@
 //! A reference run without faults tells which requests a stage sends, to the workspace and to
 //! GitHub, and which changes its journal holds; both lists lie in snapshots, so that neither can
 //! shrink unnoticed. Then the real program runs once for each request and each fault in a world
-//! of its own, its post step follows, and what it left is judged: a clear end, nothing doubled,
+//! that is its own, its post step follows, and what it left is judged: a clear end, nothing doubled,
 //! nothing open, and a workspace as before or as after, or made so by the next run.
 //!
-//! `make faults` plays every cell. `make test` plays a part that is always the same: two blows for
-//! each write, another two for the next one, and one blow for every seventh read.
+//! `make faults` plays every cell. `make test` plays a part that is always the same (`Part`).
 
 mod blow;
 mod case;
+mod dev;
 mod judge;
+mod leftovers;
 mod place;
+mod sight;
 mod situation;
+mod tiers;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures::StreamExt;
+use tokio::sync::Mutex;
 
 use blow::Blow;
 use case::Case;
 use place::Place;
-use situation::{Reference, Situation};
+use situation::{Part, Reference, Scene, Situation, Writes};
 
 /// Set by `make faults`.
 const EVERYTHING: &str = "MLOPS_DEPLOY_ALL_FAULTS";
 /// Plays every blow, but only where the request's line contains this: to follow one complaint.
 const ONLY_AT: &str = "MLOPS_DEPLOY_FAULTS_AT";
-/// Of the reads, one in so many is broken in `make test`.
-const READS: usize = 7;
-/// How many worlds at once: they mostly wait.
-const AT_ONCE: usize = 6;
+/// How many worlds at once where every cell is played.
+const WORLDS: usize = 6;
 
-async fn all_of(situation: Situation) {
-    let reference = Reference::of(situation).await;
-    let name = situation.name();
-    insta::assert_snapshot!(format!("requests of {name}"), lines(&reference.places));
-    insta::assert_snapshot!(format!("changes of {name}"), lines(&reference.changes));
-    let cases = cases(&reference.places);
-    let reference = std::sync::Arc::new(reference);
+async fn all_of(situation: &'static Situation) {
+    let (everything, worlds) = match plays_everything() {
+        true => (true, WORLDS),
+        false => (false, situation.part.worlds),
+    };
+    let scenes = futures::future::join_all((0..worlds).map(|_| Scene::of(situation))).await;
+    let reference = Reference::of(&scenes[0]).await;
+    insta::assert_snapshot!(format!("requests of {}", situation.name), lines(&reference.places));
+    insta::assert_snapshot!(format!("changes of {}", situation.name), lines(&reference.changes));
+    let cases = if everything { every_case(&reference.places) } else { some_cases(&reference.places, situation.part) };
+    let free = Arc::new(Mutex::new(scenes));
     let runs = cases.into_iter().map(|case| {
-        let reference = std::sync::Arc::clone(&reference);
+        let (reference, free) = (Arc::clone(&reference), Arc::clone(&free));
         async move {
             let told = case.to_string();
-            let ended = tokio::spawn(async move { case.play(&reference).await }).await;
-            (told, ended)
+            let scene = free.lock().await.pop().expect("as many are played at once as there are worlds");
+            let played = tokio::spawn(async move {
+                let ended = case.play(&scene, &reference).await;
+                (scene, ended)
+            });
+            match played.await {
+                Ok((scene, ended)) => {
+                    free.lock().await.push(scene);
+                    ended.err().map(|complaint| format!("{told}: {complaint}"))
+                }
+                Err(panicked) => {
+                    free.lock().await.push(Scene::of(situation).await);
+                    Some(format!("{told}: {panicked}"))
+                }
+            }
         }
     });
-    let ended: Vec<_> = futures::stream::iter(runs).buffer_unordered(AT_ONCE).collect().await;
+    let ended: Vec<Option<String>> = futures::stream::iter(runs).buffer_unordered(worlds).collect().await;
     let count = ended.len();
-    let mut complaints: Vec<String> = Vec::new();
-    for (told, ended) in ended {
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(complaint)) => complaints.push(format!("{told}: {complaint}")),
-            Err(panicked) => complaints.push(format!("{told}: {panicked}")),
-        }
-    }
+    let mut complaints: Vec<String> = ended.into_iter().flatten().collect();
     complaints.sort();
+    println!("{}: {count} cases", situation.name);
     assert!(complaints.is_empty(), "{} of {count} cases:\n\n{}", complaints.len(), complaints.join("\n\n"));
 }
 
-fn cases(places: &[Place]) -> Vec<Case> {
-    let only = std::env::var(ONLY_AT).ok();
-    let everything = only.is_some() || std::env::var_os(EVERYTHING).is_some();
+fn plays_everything() -> bool {
+    [EVERYTHING, ONLY_AT].iter().any(|name| std::env::var_os(name).is_some())
+}
+
+fn every_case(places: &[Place]) -> Vec<Case> {
+    let only = std::env::var(ONLY_AT).unwrap_or_default();
+    let chosen = places.iter().filter(|place| place.to_string().contains(&only));
+    let (writes, reads): (Vec<&Place>, Vec<&Place>) = chosen.partition(|place| place.is_write());
+    let places = writes.into_iter().chain(reads);
+    let blows = places.flat_map(|place| Blow::all(place.is_write()).map(move |blow| (place, blow)));
+    blows.map(|(place, blow)| Case { place: place.clone(), blow }).collect()
+}
+
+/// The same ones each time.
+fn some_cases(places: &[Place], part: Part) -> Vec<Case> {
     let (writes, reads): (Vec<&Place>, Vec<&Place>) = places.iter().partition(|place| place.is_write());
-    let chosen = |place: &Place| only.as_ref().is_none_or(|only| place.to_string().contains(only.as_str()));
-    let all = |places: Vec<&Place>, write| -> Vec<Case> {
-        let places = places.into_iter().filter(|place| chosen(place));
-        places.flat_map(|place| Blow::all(write).map(|blow| Case { place: place.clone(), blow })).collect()
-    };
-    if everything {
-        return all(writes, true).into_iter().chain(all(reads, false)).collect();
-    }
-    let turn = |place: &Place, n: usize, write: bool| {
-        let blows: Vec<Blow> = Blow::all(write).collect();
+    let turn = |place: &Place, n: usize| {
+        let blows: Vec<Blow> = Blow::all(place.is_write()).collect();
         Case { place: place.clone(), blow: blows[n % blows.len()] }
     };
-    let some_writes = writes.iter().enumerate().flat_map(|(i, place)| [turn(place, i, true), turn(place, i + 4, true)]);
-    let some_reads = reads.iter().step_by(READS).enumerate().map(|(i, place)| turn(place, i, false));
-    some_writes.chain(some_reads).collect()
+    let some_writes: Vec<Case> = match part.writes {
+        Writes::Each => writes.iter().enumerate().flat_map(|(i, place)| [turn(place, i), turn(place, i + 4)]).collect(),
+        Writes::OneOfASort => {
+            let sorts = writes.chunk_by(|one, other| one.is_of_the_sort_of(other));
+            sorts.enumerate().map(|(i, sort)| turn(sort[sort.len() - 1], i)).collect()
+        }
+    };
+    let some_reads = reads.iter().step_by(part.reads).enumerate().map(|(i, place)| turn(place, i));
+    some_writes.into_iter().chain(some_reads).collect()
 }
 
 fn lines<T: ToString>(items: &[T]) -> String {
@@ -89,22 +113,42 @@ fn lines<T: ToString>(items: &[T]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_breaks_in_a_first_deployment() {
-    all_of(Situation::First).await;
+    all_of(&dev::FIRST).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_breaks_in_an_update() {
-    all_of(Situation::Update).await;
+    all_of(&dev::UPDATE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_breaks_in_an_update_that_destroys() {
-    all_of(Situation::Destroying).await;
+    all_of(&dev::DESTROYING).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_breaks_in_a_validation() {
-    all_of(Situation::Validate).await;
+    all_of(&dev::VALIDATE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_breaks_in_a_first_training() {
+    all_of(&tiers::FIRST_TRAINING).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_breaks_in_a_training_beside_a_champion() {
+    all_of(&tiers::NEXT_TRAINING).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_breaks_in_a_first_promotion() {
+    all_of(&tiers::FIRST_PROMOTION).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_breaks_in_a_promotion_step_by_step() {
+    all_of(&tiers::NEXT_PROMOTION).await;
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use mlops_deploy::rehearsal::front::{Fault, Rule};
 
-use crate::stage_world::StageWorld;
+use super::situation::Scene;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
@@ -24,10 +24,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Every request that a world's stand-ins have seen, in order of their names.
-    pub fn seen_in(world: &StageWorld) -> Vec<Place> {
-        let workspace = world.workspace().requests().into_iter().map(|r| (Side::Workspace, r.method, r.path));
-        let github = world.github.log().all().into_iter().map(|r| (Side::GitHub, r.method, r.path));
+    /// Every request that a scene's stand-ins have seen, in order of their names.
+    pub fn seen_in(scene: &Scene) -> Vec<Place> {
+        let workspace = scene.workspace().requests().into_iter().map(|r| (Side::Workspace, r.method, r.path));
+        let github = scene.world().github.log().all().into_iter().map(|r| (Side::GitHub, r.method, r.path));
         let mut counts: BTreeMap<(Side, String, String), u32> = BTreeMap::new();
         for (side, method, path) in workspace.chain(github) {
             *counts.entry((side, normal(&path), method)).or_default() += 1;
@@ -38,23 +38,27 @@ impl Place {
         places.collect()
     }
 
-    /// A token request changes nothing that anybody sees.
-    pub fn is_write(&self) -> bool {
-        self.method != "GET" && !self.path.contains("/oidc/")
+    pub fn is_of_the_sort_of(&self, other: &Place) -> bool {
+        (self.side, &self.path, &self.method) == (other.side, &other.path, &other.method)
     }
 
-    pub fn strike(&self, world: &StageWorld, fault: Fault) {
+    /// A token request changes nothing that anybody sees.
+    pub fn is_write(&self) -> bool {
+        !["GET", "HEAD"].contains(&self.method.as_str()) && !self.path.contains("/oidc/")
+    }
+
+    pub fn strike(&self, scene: &Scene, fault: Fault) {
         let rule = Rule::on(&self.method, self.path.as_str(), fault).skip(self.occurrence);
         match self.side {
-            Side::GitHub => world.github.fail(rule),
-            Side::Workspace => world.workspace().fail(rule),
+            Side::GitHub => scene.world().github.fail(rule),
+            Side::Workspace => scene.workspace().fail(rule),
         }
     }
 
-    pub async fn delaying(&self, world: &StageWorld) {
+    pub async fn delaying(&self, scene: &Scene) {
         match self.side {
-            Side::GitHub => world.github.faults().delaying().await,
-            Side::Workspace => world.workspace().faults().delaying().await,
+            Side::GitHub => scene.world().github.faults().delaying().await,
+            Side::Workspace => scene.workspace().faults().delaying().await,
         }
     }
 }
@@ -75,5 +79,10 @@ fn normal(path: &str) -> String {
         let long_hex = part.len() >= 16 && part.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.' || b == b'-');
         !part.is_empty() && (long_hex || part.bytes().all(|b| b.is_ascii_digit()))
     };
-    path.split('/').map(|part| if is_id(part) { "*" } else { part }).collect::<Vec<_>>().join("/")
+    let parts = path.split('/').map(|part| match part.split_once('.') {
+        _ if is_id(part) => "*".to_owned(),
+        Some((name, end)) if name.len() >= 16 && is_id(name) => format!("*.{end}"),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("/")
 }

@@ -4,6 +4,7 @@
 //! Each test has a world of its own, so that they run side by side. The bundle is small on
 //! purpose: the fault matrix runs it once for each request and each fault.
 
+mod memory;
 pub mod tiers;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use mlops_deploy::rehearsal::workspace::{self, Control, Federation, Metastore, P
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub use tiers::STAGING_DEPLOYER;
+pub use memory::Memory;
+pub use tiers::{At, STAGING_DEPLOYER};
 
 pub const DEPLOYER: &str = "6f1c0d52-2f0b-4c36-9a55-1b1f3d0a7e01";
 pub const READER: &str = "0b2e5a91-7c64-4f0d-bd7e-92a1c3f4e504";
@@ -150,6 +152,14 @@ impl StageWorld {
         self.github.push("candidate", "ana", "Change the bundle").unwrap();
         self.point_head("candidate");
         self.github.open_pull_request(PullRequest::from_branch("candidate", "ana")).unwrap()
+    }
+
+    /// A pull request that somebody has merged; main is checked out.
+    pub fn merged(&self) -> u64 {
+        let pull = self.pull_request();
+        self.github.merge(pull, "ana").unwrap();
+        self.point_head("main");
+        pull
     }
 
     pub fn point_head(&self, branch: &str) {
@@ -295,20 +305,24 @@ pub fn table(control: &Control, kind: &str) -> BTreeMap<String, Value> {
     tables.flatten().map(|(id, doc)| (id.clone(), doc.clone())).collect()
 }
 
-/// A person at work in the workspace.
+/// A person at work in dev's workspace.
 pub async fn as_somebody(control: &Control, method: reqwest::Method, path: &str, body: Value) -> Value {
+    as_user(control, DEPLOYER, method, path, body).await
+}
+
+pub async fn as_user(control: &Control, user: &str, method: reqwest::Method, path: &str, body: Value) -> Value {
     let request = reqwest::Client::new().request(method, format!("{}{path}", control.url()));
-    let token = control.token_for(DEPLOYER).unwrap();
+    let token = control.token_for(user).unwrap();
     let reply = request.bearer_auth(token).json(&body).send().await.unwrap();
     assert!(reply.status().is_success(), "{path}: {}", reply.status());
     reply.json().await.unwrap_or_default()
 }
 
 /// What the message about a lock that a dead run left tells a person to do.
-pub async fn delete_lock(control: &Control) {
-    let lock = json!({"path": format!("{ROOT}/state/deploy.lock")});
-    if control.settled().to_string().contains("deploy.lock") {
-        as_somebody(control, reqwest::Method::POST, "/api/2.0/workspace/delete", lock).await;
+pub async fn delete_lock(world: &StageWorld, at: At) {
+    let lock = json!({"path": format!("{}/state/deploy.lock", at.root())});
+    if world.at(at).settled().to_string().contains("deploy.lock") {
+        as_user(world.at(at), at.deployer(), reqwest::Method::POST, "/api/2.0/workspace/delete", lock).await;
     }
 }
 

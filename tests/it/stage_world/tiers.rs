@@ -4,10 +4,41 @@
 use mlops_deploy::rehearsal::github::{Event, GitHub, JobSpec};
 use mlops_deploy::rehearsal::workspace::{self, Control, Federation, Metastore, Policy, Principal, Rule, Running};
 
-use super::{REPOSITORY, StageWorld, Step};
+use super::{DEPLOYER, REPOSITORY, StageWorld, Step};
 
 pub const STAGING_DEPLOYER: &str = "9a77c1e4-5d0e-4f7c-8a43-6c2f9b7d1e02";
 pub const PROD_DEPLOYER: &str = "21be7f08-93aa-4b1d-b7d6-0e5c4a8f2d03";
+
+/// Whose workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    Dev,
+    Staging,
+    Prod,
+}
+
+impl At {
+    pub fn name(self) -> &'static str {
+        match self {
+            At::Dev => "dev",
+            At::Staging => "staging",
+            At::Prod => "prod",
+        }
+    }
+
+    pub fn deployer(self) -> &'static str {
+        match self {
+            At::Dev => DEPLOYER,
+            At::Staging => STAGING_DEPLOYER,
+            At::Prod => PROD_DEPLOYER,
+        }
+    }
+
+    /// Where the bundle is deployed, as the workspace lists it.
+    pub fn root(self) -> String {
+        format!("/Users/{}/.bundle/tiny/{}", self.deployer(), self.name())
+    }
+}
 
 /// A tier behind dev.
 pub(super) struct Tier {
@@ -82,6 +113,20 @@ impl StageWorld {
     /// The same with another bundle and configuration, in which PROD-HOST and the like stand for what is known only now.
     pub async fn with_tiers_of(bundle: &str, configuration: &str) -> Self {
         Self::begin(bundle, configuration, true).await
+    }
+
+    /// The workspaces that there are.
+    pub fn tiers(&self) -> impl Iterator<Item = At> {
+        let behind = [(At::Staging, self.staging.is_some()), (At::Prod, self.prod.is_some())];
+        std::iter::once(At::Dev).chain(behind.into_iter().filter(|(_, is_there)| *is_there).map(|(at, _)| at))
+    }
+
+    pub fn at(&self, at: At) -> &Control {
+        match at {
+            At::Dev => self.workspace(),
+            At::Staging => self.staging(),
+            At::Prod => self.prod(),
+        }
     }
 
     /// The workspace of the third tier.

@@ -134,8 +134,9 @@ fn shown(call: &mut Call, name: &str) -> Answer {
         None => {}
         Some(Ok(())) => {
             doc["state"] = json!({"ready": "READY", "config_update": "NOT_UPDATING"});
-            if let Some(pending) = doc.as_object_mut().and_then(|d| d.shift_remove("pending_config")) {
-                doc["config"] = pending;
+            if let Some(mut config) = doc.as_object_mut().and_then(|d| d.shift_remove("pending_config")) {
+                config.as_object_mut().and_then(|config| config.shift_remove("start_time"));
+                doc["config"] = config;
             }
             entities_mut(&mut doc["config"]).for_each(|e| e["state"] = state("DEPLOYMENT_READY", ""));
         }

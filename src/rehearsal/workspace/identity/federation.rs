@@ -24,6 +24,14 @@ pub struct Federation {
     pub token_seconds: i64,
 }
 
+impl Federation {
+    /// A principal by name; whom nobody has described may do everything.
+    pub(crate) fn known(&self, user_name: &str) -> Principal {
+        let known = self.principals.iter().map(|(principal, _)| principal).find(|p| p.user_name == user_name);
+        known.cloned().unwrap_or_else(|| Principal::deployer(user_name, user_name))
+    }
+}
+
 /// A federation policy of a service principal.
 #[derive(Clone, Debug)]
 pub struct Policy {

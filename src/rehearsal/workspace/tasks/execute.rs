@@ -8,8 +8,7 @@ use tokio::task::JoinSet;
 use super::python::{self, Work};
 use super::references::resolved;
 use super::run::TaskState;
-use super::{Local, Outcome, Tasks};
-use crate::rehearsal::workspace::identity::Principal;
+use super::{Local, Outcome, Tasks, training};
 use crate::rehearsal::workspace::serve::Server;
 
 /// How one task ended.
@@ -31,7 +30,10 @@ impl Ended {
 /// Takes up a run. A scripted one is decided at once and shown as running until it is looked at twice.
 pub(crate) fn execute(server: &Arc<Server>, store: &str, run: u64) {
     match &server.config.tasks {
-        Tasks::Scripted(_) => walk(server, store, run),
+        Tasks::Scripted(_) => {
+            walk(server, store, run);
+            training::leave(server, store, run);
+        }
         Tasks::Local(_) => {
             tokio::spawn(drive(server.clone(), store.to_owned(), run));
         }
@@ -199,8 +201,7 @@ impl Server {
         match &self.config.identity {
             Identity::PerToken => format!("{prefix}{store}"),
             Identity::Federated(federation) => {
-                let known = federation.principals.iter().find(|(p, _)| p.user_name == run_as).map(|(p, _)| p.clone());
-                let principal = known.unwrap_or_else(|| Principal::deployer(run_as, run_as));
+                let principal = federation.known(run_as);
                 let token = format!("standin.{}", uuid::Uuid::new_v4().simple());
                 let expires = self.clock.now() + 3_600_000;
                 self.issued().push(crate::rehearsal::workspace::identity::Issued {

@@ -7,6 +7,7 @@ mod execute;
 mod python;
 mod references;
 mod run;
+mod training;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -14,6 +15,7 @@ use std::sync::Mutex;
 pub(crate) use execute::execute;
 pub(crate) use run::{NewRun, Run, Runs};
 use serde::{Deserialize, Serialize};
+pub use training::Training;
 
 /// How tasks run.
 pub enum Tasks {

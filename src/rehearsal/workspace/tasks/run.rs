@@ -4,22 +4,25 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Outcome;
 use super::references::Known;
+use super::{Outcome, Training};
 use crate::rehearsal::workspace::call::Refusal;
 use crate::rehearsal::workspace::identity::Principal;
 use crate::rehearsal::workspace::store::{Ids, Store};
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Runs {
     all: Vec<Run>,
     /// Runs that nobody has taken up yet.
     waiting: Vec<u64>,
     /// Scripted runs do not end, however often they are looked at.
     pub held: bool,
+    /// What scripted runs leave that trained, by the job's name.
+    pub trainings: BTreeMap<String, Training>,
 }
 
 /// What a request for a run says.
+#[derive(Clone)]
 pub(crate) struct NewRun {
     pub token: Option<String>,
     /// Job parameters, defaults included.
@@ -29,6 +32,7 @@ pub(crate) struct NewRun {
     pub only: Vec<String>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Run {
     pub id: u64,
     pub job_id: u64,
@@ -48,6 +52,7 @@ pub(crate) struct Run {
     looks: u32,
 }
 
+#[derive(Clone)]
 pub(crate) struct TaskRun {
     pub id: u64,
     pub key: String,
@@ -244,6 +249,11 @@ impl Runs {
 impl Run {
     pub fn is_over(&self) -> bool {
         self.ended.is_some()
+    }
+
+    /// Whether every task has done its work, seen or not.
+    pub fn has_succeeded(&self) -> bool {
+        !self.tasks.is_empty() && self.tasks.iter().all(|task| task.state == Success)
     }
 
     pub fn is_cancelled(&self) -> bool {

@@ -18,6 +18,7 @@ const LEAST: u64 = 5 * 1024 * 1024;
 const MOST_PARTS: u32 = 10_000;
 
 /// An upload that is not complete.
+#[derive(Clone)]
 pub(crate) struct Upload {
     path: String,
     arena: Arena,
