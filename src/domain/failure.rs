@@ -88,6 +88,7 @@ reasons! {
     LockHeld "lock-held" Refused "another deployment holds the lock; who, and since when, is said",
     LockLost "lock-lost" Refused "somebody took the lock while we worked; nothing was written after that",
     PreventDestroy "prevent-destroy" Refused "the plan deletes or recreates a resource under `lifecycle.prevent_destroy`",
+    EnginesDisagree "engines-disagree" Refused "with `cross-check`: the official command plans something else; each difference is named",
     VerifyFailed "verify-failed" Refused "what lies in the workspace after the deployment is not what the plan promised",
     SmokeFailed "smoke-failed" Refused "the smoke job ended badly; its state, message and link are shown",
     SmokeTimedOut "smoke-timed-out" Refused "the smoke job did not end in time; it goes on and can be followed by its link",

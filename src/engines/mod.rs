@@ -2,6 +2,7 @@
 
 mod build;
 pub mod contents;
+pub mod cross_checked;
 pub mod embedded;
 pub mod official_cli;
 mod refusals;

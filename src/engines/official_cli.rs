@@ -270,7 +270,8 @@ impl Change<World> for Deploy {
                 format!("{}: a change read from a journal cannot be made again", self.title()),
             )
         })?;
-        let finished = cli.run(world, &self.target, &["deploy", "--auto-approve"]).await?;
+        // The lock is ours already, taken in line with everybody else: the command takes it over, and gives it back.
+        let finished = cli.run(world, &self.target, &["deploy", "--auto-approve", "--force-lock"]).await?;
         if finished.succeeded() {
             Ok(Outcome(json!({"target": self.target})))
         } else {

@@ -44,6 +44,7 @@ pub struct Inputs {
     pub engine: EngineChoice,
     pub dry_run: bool,
     pub comment: CommentPolicy,
+    pub cross_check: bool,
     pub offline: bool,
     pub lock_timeout: Period,
     pub deadline: Option<Period>,
@@ -122,6 +123,7 @@ impl Inputs {
             engine: door.word("engine", given(&raw.engine), &ENGINES),
             dry_run: door.switch("dry-run", given(&raw.dry_run)),
             comment: door.word("comment", given(&raw.comment), &COMMENTS),
+            cross_check: door.switch("cross-check", given(&raw.cross_check)),
             offline: door.switch("offline", given(&raw.offline)),
             lock_timeout: door.period("lock-timeout", given(&raw.lock_timeout)).unwrap_or(Period::minutes(15)),
             deadline: door.deadline(given(&raw.deadline)),
@@ -284,6 +286,10 @@ impl Door {
             self.refuse("offline", format!("`true` leaves nothing to do for `{stage}`; use it with `validate`"));
         }
         let deploys_a_release = stage.previous_environment().is_some();
+        if deploys_a_release && inputs.cross_check {
+            let message = format!("was asked where the release was packed; take it out for `{stage}`");
+            self.refuse("cross-check", message);
+        }
         if deploys_a_release && inputs.release.is_none() && !self.mistakes.iter().any(|m| m.input == "release") {
             let message = format!(
                 "is missing; `{stage}` deploys what `deploy-dev` has packed, \

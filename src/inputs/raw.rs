@@ -86,6 +86,9 @@ inputs! {
     engine: String, "engine", default "auto",
         "which engine reads the bundle: `auto`, `embedded`, or `cli` for the official command";
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    cross_check: String, "cross-check", default "false",
+        "`true`: the official command plans beside our own engine, and the stage stops where they disagree; for `validate` and `deploy-dev`";
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     dry_run: String, "dry-run", default "false",
         "`true`: read and plan, change nothing";
     #[arg(long, value_name = "WHEN")]

@@ -8,6 +8,7 @@ use mlops_deploy::bundle::state::State;
 use mlops_deploy::domain::ledger::{self, Chain, Record};
 use mlops_deploy::domain::plan::{Knowledge, Loss};
 use mlops_deploy::domain::{Digest, Failure, Origin, Purpose, Reason, ReleaseId, plan};
+use mlops_deploy::engines::cross_checked;
 use mlops_deploy::inputs::config;
 use mlops_deploy::inputs::{Config, Inputs, Raw, Surroundings};
 use mlops_deploy::policy::as_promised::Promise;
@@ -72,7 +73,9 @@ fn gates() -> Vec<Failure> {
         failed_tasks: vec![("score".into(), "FAILED".into(), "ValueError: no rows".into())],
     };
     let ended = |result: &str| RunEnd { job: "train_churn".into(), result_state: result.into(), ..run.clone() };
+    let planned = |action: &str| json!({"plan": {"resources.jobs.train": {"action": action}}});
     vec![
+        cross_checked::agree(&planned("update"), &planned("skip")).unwrap_err(),
         refused(job_passed::verdict(Purpose::Training, &ended("FAILED"))),
         refused(job_passed::verdict(Purpose::Training, &ended("MAXIMUM_CONCURRENT_RUNS_REACHED"))),
         refused(job_passed::verdict(Purpose::Training, &ended("CANCELED"))),

@@ -34,6 +34,7 @@ mod mlflow;
 mod model_copy;
 mod nowhere;
 mod occasions;
+mod official_command;
 mod outages;
 mod phases;
 mod plan_principals;

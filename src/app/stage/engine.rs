@@ -31,6 +31,8 @@ pub struct Engines {
     pub embedded: Arc<Embedded>,
     /// The program of the official command, where it is the engine.
     pub official: Option<String>,
+    /// The same, where it plans beside our own.
+    pub beside: Option<String>,
     /// The target that was asked for, and all there are.
     pub asked: String,
     pub targets: Vec<String>,
@@ -77,8 +79,14 @@ pub async fn load(run: &Run<'_>, config: &Config, asked: &str) -> Result<Engines
     let name = if ours { "embedded" } else { "cli" };
     run.fact(fact::ENGINE, &Chosen { name: name.to_owned(), because }).await?;
     let targets = targets.into_iter().map(|target| target.name).collect();
+    let beside = match (run.inputs.cross_check && ours, &official) {
+        (true, None) => {
+            return Err(no_command("compare our own plan with the official command's", "leave `cross-check` out"));
+        }
+        (checked, program) => program.clone().filter(|_| checked),
+    };
     let official = official.filter(|_| !ours);
-    Ok(Engines { embedded: Arc::new(embedded), official, asked: asked.to_owned(), targets })
+    Ok(Engines { embedded: Arc::new(embedded), official, beside, asked: asked.to_owned(), targets })
 }
 
 /// Our own engine on a release, once its hosts are allowed ones and its target resolves to
@@ -281,13 +289,20 @@ fn named_jobs_exist(config: &Config, asked: &str, resolved: &[ResolvedTarget]) -
     Ok(())
 }
 
+fn no_command(doing: &str, instead: &str) -> Failure {
+    Failure::new(Reason::ToolMissing, format!("{doing}: there is no `databricks` on PATH"))
+        .hint(format!("{instead}, or use an image that has the official command"))
+}
+
 /// Whether our own engine reads the bundle, and why; or why nobody can.
 fn choose(choice: EngineChoice, unknown: &[&Unsupported], official: bool) -> Result<(bool, String), Failure> {
     if choice == EngineChoice::Cli {
-        let missing = "read the bundle with the official command: there is no `databricks` on PATH";
-        let failure = Failure::new(Reason::ToolMissing, missing);
-        let hint = "use `engine: auto` or `embedded`, or an image that has the official command";
-        return if official { Ok((false, "`engine: cli` is set".to_owned())) } else { Err(failure.hint(hint)) };
+        let chosen = (false, "`engine: cli` is set".to_owned());
+        return if official {
+            Ok(chosen)
+        } else {
+            Err(no_command("read the bundle with the official command", "use `engine: auto` or `embedded`"))
+        };
     }
     if unknown.is_empty() {
         return Ok((true, "it knows every construct of every target".to_owned()));

@@ -22,6 +22,7 @@ use crate::adapters::host::sandbox::Sandbox;
 use crate::app::Desk;
 use crate::domain::fact::{self, About};
 use crate::domain::{Failure, Reason, Stage};
+use crate::engines::cross_checked::CrossChecked;
 use crate::inputs::Config;
 use crate::inputs::config::Environment;
 use crate::inputs::event::Occasion;
@@ -192,10 +193,15 @@ impl Run<'_> {
             false => None,
         };
         let (world, identity) = self.world(environment, process)?;
+        let official = |program: &str| Arc::new(engine::official_engine(self, program, Arc::clone(&identity)));
         let engine: Arc<dyn Engine> = match (&engines.official, &unpacked) {
-            (Some(program), _) => Arc::new(engine::official_engine(self, program, identity)),
+            (Some(program), _) => official(program),
             (None, Some(unpacked)) => Arc::new(engine::of_release(self, unpacked)?),
             (None, None) => engines.embedded,
+        };
+        let engine = match &engines.beside {
+            Some(program) => Arc::new(CrossChecked::new(engine, official(program))),
+            None => engine,
         };
         let mut work = Work { commit, ..Work::default() };
         let mut store = None;

@@ -197,11 +197,16 @@ impl Change<World> for TakeLock {
     /// Also the way in which a successful run gives the lock back.
     async fn undo(&self, _: &World, receipt: &Receipt, _: Option<&Outcome>) -> Result<Undone, StepError> {
         self.beating.end();
-        if self.id_in_file().await?.as_deref() != Some(id_of(receipt)) {
+        let held = self.id_in_file().await?;
+        if held.is_some() && held.as_deref() != Some(id_of(receipt)) {
             return Ok(Undone::NothingToDo);
         }
         if let Err(failure) = sidecar::delete(&self.files, &self.root_path).await {
             warn!("who held the deployment lock still stands beside it: {failure}");
+        }
+        if held.is_none() {
+            // The official command took it over and gave it back.
+            return Ok(Undone::NothingToDo);
         }
         let path = lock::lock_path(&self.state_path);
         let deleted = self.files.delete(&path, false).await;
