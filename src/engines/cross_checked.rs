@@ -83,6 +83,10 @@ impl Engine for CrossChecked {
         self.ours.changes(target, world, undo_folder).await
     }
 
+    fn sparing(&self) -> Option<Arc<dyn Engine>> {
+        self.ours.sparing()
+    }
+
     fn holding_still(&self, models: &[String]) -> Option<Arc<dyn Engine>> {
         self.ours.holding_still(models)
     }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::refusals::{accepted, no_plan, prevented, refuse_active_runs, refuse_missing};
 use crate::bundle::load::{self, Loaded, TargetInfo};
 use crate::bundle::lookups::Found;
-use crate::bundle::plan::Plan;
+use crate::bundle::plan::{Action, Plan};
 use crate::bundle::planner;
 use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::state::State;
@@ -48,6 +48,8 @@ pub struct Embedded {
     pub(super) git: Option<Git>,
     /// What was planned last, by target.
     planned: Mutex<HashMap<String, Arc<Prepared>>>,
+    /// Whether what the bundle no longer has is left standing.
+    spares: bool,
     /// Present while clocks are held: the models that are on their way.
     still: Option<Vec<String>>,
 }
@@ -66,7 +68,11 @@ struct Prepared {
 
 impl Embedded {
     pub fn new(root: PathBuf, source: Arc<dyn Source + Send + Sync>, options: Options, git: Option<Git>) -> Self {
-        Self { root, source, options, git, planned: Mutex::default(), still: None }
+        Self { root, source, options, git, planned: Mutex::default(), spares: false, still: None }
+    }
+
+    fn again(&self) -> Self {
+        Self::new(self.root.clone(), Arc::clone(&self.source), self.options.clone(), self.git.clone())
     }
 
     pub(super) fn options(&self, target: Option<&str>) -> Options {
@@ -155,6 +161,9 @@ impl Embedded {
         if !held.is_empty() {
             still::stop(&mut resolved.config, &held);
             plan = planner::plan(&resolved.config, &state, &answers, CLI_VERSION).map_err(no_plan)?;
+        }
+        if self.spares {
+            plan.nodes.retain(|_, planned| planned.action != Action::Delete);
         }
         prevented(&plan)?;
         let local = self.local_files(&resolved, world).await?;
@@ -258,10 +267,12 @@ impl Engine for Embedded {
         Carrying { prepared, files: workspace_files(world), undo_folder }.graph(world).await
     }
 
+    fn sparing(&self) -> Option<Arc<dyn Engine>> {
+        Some(Arc::new(Self { spares: true, ..self.again() }))
+    }
+
     fn holding_still(&self, models: &[String]) -> Option<Arc<dyn Engine>> {
-        let mut held = Self::new(self.root.clone(), Arc::clone(&self.source), self.options.clone(), self.git.clone());
-        held.still = Some(models.to_vec());
-        Some(Arc::new(held))
+        Some(Arc::new(Self { spares: true, still: Some(models.to_vec()), ..self.again() }))
     }
 
     fn registry(&self, world: &World) -> Registry<World> {

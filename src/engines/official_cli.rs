@@ -201,6 +201,10 @@ impl Engine for OfficialCli {
         Ok(Graph::new().then(Arc::new(deploy)))
     }
 
+    fn sparing(&self) -> Option<Arc<dyn Engine>> {
+        None
+    }
+
     /// The official command deploys a bundle as it is written, clocks and all.
     fn holding_still(&self, _: &[String]) -> Option<Arc<dyn Engine>> {
         None

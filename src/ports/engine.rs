@@ -89,7 +89,11 @@ pub trait Engine: Send + Sync {
     /// state. What is overwritten is saved below `undo_folder` in the workspace.
     async fn changes(&self, target: &str, world: &World, undo_folder: &str) -> Result<Graph<World>, Failure>;
 
-    /// The same bundle with every job and pipeline standing still whose clock does not run yet, and with the changed jobs
+    /// The same bundle with everything left standing that it no longer has: what is deleted cannot be brought back, so a
+    /// stage that judges first deletes last. None where the engine cannot.
+    fn sparing(&self) -> Option<Arc<dyn Engine>>;
+
+    /// The same, with every job and pipeline standing still whose clock does not run yet, and with the changed jobs
     /// that read one of `models`: what a promotion deploys before the model is moved. None where the engine cannot.
     fn holding_still(&self, models: &[String]) -> Option<Arc<dyn Engine>>;
 

@@ -19,10 +19,11 @@ pub struct Begun {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unfinished {
     pub run: serde_json::Value,
+    /// What cannot be taken back, and what was made before it: the next run goes on from there. Empty where the run did
+    /// not pass its point of no return.
+    pub forward: Vec<Begun>,
+    /// What can be taken back: all of it, or what later phases made behind one that went forward to its end.
     pub begun: Vec<Begun>,
-    /// Changes that the run had left to make when it passed the point of no return.
-    /// Present: the only way is forward. Absent: the run can be unwound.
-    pub past_point_of_no_return: Option<Vec<Spec>>,
 }
 
 impl Unfinished {
@@ -32,24 +33,36 @@ impl Unfinished {
         if entries.iter().any(|entry| done(&entry.event)) {
             return None;
         }
-        let begun = begun(entries);
-        let mut run = serde_json::Value::Null;
-        let mut past_point_of_no_return = None;
-        for entry in entries {
-            match &entry.event {
-                Event::RunStarted { run: started } => run = started.clone(),
-                Event::PointOfNoReturn { left } => past_point_of_no_return = Some(left.clone()),
-                _ => {}
+        let run = entries.iter().find_map(|entry| match &entry.event {
+            Event::RunStarted { run } => Some(run.clone()),
+            _ => None,
+        });
+        let mut forward = Vec::new();
+        let mut later = begun(entries);
+        for kept in begun(&entries[..forward_until(entries)]) {
+            if let Some(at) = later.iter().position(|known| known.spec == kept.spec) {
+                forward.push(later.remove(at));
             }
         }
-        (!begun.is_empty()).then_some(Self { run, begun, past_point_of_no_return })
+        let nothing = forward.is_empty() && later.is_empty();
+        (!nothing).then_some(Self { run: run.unwrap_or_default(), forward, begun: later })
     }
 
-    /// The same without what these verbs did.
-    pub fn without(mut self, verbs: &[&str]) -> Self {
-        self.begun.retain(|begun| !verbs.contains(&begun.spec.verb.as_str()));
-        self
+    /// Everything that was begun.
+    pub fn all(&self) -> impl Iterator<Item = &Begun> {
+        self.forward.iter().chain(&self.begun)
     }
+
+    pub fn is_past_the_point_of_no_return(&self) -> bool {
+        !self.forward.is_empty()
+    }
+}
+
+/// How many entries there are to the end of the phase that last passed a point of no return; all where it has none.
+fn forward_until(entries: &[Entry]) -> usize {
+    let Some(passed) = entries.iter().rposition(|e| matches!(e.event, Event::PointOfNoReturn { .. })) else { return 0 };
+    let ended = entries[passed..].iter().position(|e| matches!(e.event, Event::PhaseFinished { .. }));
+    ended.map_or(entries.len(), |at| passed + at + 1)
 }
 
 /// What was begun and neither taken back nor certainly not made, finished run or not.

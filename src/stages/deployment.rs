@@ -36,10 +36,8 @@ pub struct Parts {
     pub mirror: Mirror,
 }
 
-/// `unchanged` is the phase to go on with where nothing is to be deployed but the ledger does
-/// not have this release yet.
-pub fn phases(parts: &Parts, unchanged: &'static str) -> Vec<Box<dyn Phase>> {
-    let mut phases = opening(parts, Unchanged::SkipTo(unchanged));
+pub fn phases(parts: &Parts, unchanged: Unchanged) -> Vec<Box<dyn Phase>> {
+    let mut phases = opening(parts, unchanged);
     phases.extend(deploying(parts, ["deploy", "verify"], Some(&parts.engine)));
     phases.extend(trying(parts));
     phases
@@ -51,7 +49,7 @@ pub fn opening(parts: &Parts, unchanged: Unchanged) -> Vec<Box<dyn Phase>> {
     vec![
         Box::new(Look { assignment, engine, deploys: Some(Deploys { files, unchanged }) }),
         Box::new(Lock(parts.clone())),
-        Box::new(Recovery(parts.clone())),
+        Box::new(Recovery { parts: parts.clone(), unchanged }),
     ]
 }
 
@@ -122,7 +120,10 @@ impl Phase for Lock {
 pub const RECOVERY: &str = "recover";
 
 /// Sees to what an interrupted run left behind, now that nobody else writes.
-struct Recovery(Parts);
+struct Recovery {
+    parts: Parts,
+    unchanged: Unchanged,
+}
 
 #[async_trait]
 impl Phase for Recovery {
@@ -131,10 +132,16 @@ impl Phase for Recovery {
     }
 
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
-        let Parts { assignment: asked, engine, files, .. } = &self.0;
+        let Parts { assignment: asked, engine, files, .. } = &self.parts;
         let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         let entries = mirror::read(files, &plan.root_path).await?;
-        let Some(unfinished) = Unfinished::of(&entries) else { return Ok(Decision::default()) };
+        let Some(unfinished) = Unfinished::of(&entries) else {
+            let skip_to = match self.unchanged {
+                Unchanged::LockAndSkipTo(phase) if plan.is_empty() => Some(phase),
+                _ => None,
+            };
+            return Ok(Decision { skip_to, ..Decision::default() });
+        };
         let facts = vec![("interrupted-run", unfinished.run.clone())];
         let recover =
             Recover { unfinished, registry: at.registry.clone(), journal: Arc::clone(&at.journal), held: HELD };

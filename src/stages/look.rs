@@ -39,6 +39,8 @@ pub struct Deploys {
 pub enum Unchanged {
     /// The phase to go on with, if the ledger has something to learn.
     SkipTo(&'static str),
+    /// The same, with the lock: what comes there changes more than the ledger.
+    LockAndSkipTo(&'static str),
     /// The bundle is not all that the stage is about.
     GoOn,
 }
@@ -66,14 +68,11 @@ impl Phase for Look {
         if older && asked.allow_older {
             decision.facts.push((fact::OLDER, json!(true)));
         }
-        if let Unchanged::SkipTo(unchanged) = unchanged
-            && plan.is_empty()
-            && !interrupted(files, &plan.root_path).await?
-        {
-            if self.is_news(at).await? {
-                decision.skip_to = Some(unchanged);
-            } else {
-                decision.last = true;
+        if !matches!(unchanged, Unchanged::GoOn) && plan.is_empty() && !interrupted(files, &plan.root_path).await? {
+            match unchanged {
+                _ if !self.is_news(at).await? => decision.last = true,
+                Unchanged::SkipTo(phase) => decision.skip_to = Some(phase),
+                Unchanged::LockAndSkipTo(_) | Unchanged::GoOn => {}
             }
         }
         Ok(decision)

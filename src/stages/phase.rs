@@ -2,7 +2,7 @@
 //!
 //! Each phase reads the world afresh: what an earlier one made comes from there and from
 //! receipts, never from memory. Before the point of no return a failure in any phase takes
-//! back what all of them made.
+//! back what all of them made; behind it what later phases made.
 
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use crate::policy::Verdict;
 use crate::ports::World;
 use crate::saga::journal::seconds;
 use crate::saga::{Begun, Event, Graph, Journal, Options, Registry, Unwound, execute, unwind};
+use crate::steps::bundle::take_lock;
 use crate::steps::take_back::take_back;
 
 /// What a phase found out and wants to do about it.
@@ -53,22 +54,25 @@ pub struct Performed {
     pub failure: Option<Failure>,
     /// Present when something was taken back, or should have been.
     pub unwound: Option<Unwound>,
-    /// A failure came after the point of no return: the next run goes on from here.
+    /// A failure came after the point of no return: the next run goes on from there.
     pub resumable: bool,
     /// Changes that were made and stand, and those that are held.
     pub begun: Vec<Begun>,
 }
 
 pub async fn perform(phases: &[Box<dyn Phase>], at: &Context) -> Performed {
-    let mut progress = Progress { begun: Vec::new(), past_point_of_no_return: false };
+    let mut progress = Progress::default();
     let failure = run(phases, at, &mut progress).await.err();
-    let resumable = failure.is_some() && progress.past_point_of_no_return;
-    let mut begun = progress.begun;
+    let resumable = failure.is_some() && progress.forward > 0;
+    let Progress { mut begun, forward } = progress;
     let is_held = |b: &Begun| at.held.contains(&b.spec.verb.as_str());
     let mut unwound = None;
-    if failure.is_some() && !resumable && !begun.iter().all(is_held) {
-        unwound = Some(take_back(&begun, at.held, &at.world, (&at.registry, &at.journal)).await);
-        begun.retain(is_held);
+    if failure.is_some() && !begun[forward..].iter().all(is_held) {
+        let state_path = take_lock::state_path(&begun);
+        let how = (&at.registry, at.journal.as_ref());
+        unwound = Some(take_back(&begun[forward..], at.held, state_path, &at.world, how).await);
+        let later = begun.split_off(forward);
+        begun.extend(later.into_iter().filter(is_held));
     }
     Performed { failure, unwound, resumable, begun }
 }
@@ -79,9 +83,11 @@ pub async fn give_back(at: &Context, begun: &[Begun]) -> Unwound {
     unwind(&held, &at.registry, &at.world, &at.journal).await
 }
 
+#[derive(Default)]
 struct Progress {
     begun: Vec<Begun>,
-    past_point_of_no_return: bool,
+    /// The first so many cannot be taken back: a graph with them has passed its point of no return.
+    forward: usize,
 }
 
 async fn run(phases: &[Box<dyn Phase>], at: &Context, progress: &mut Progress) -> Result<(), Failure> {
@@ -148,15 +154,20 @@ async fn carry_out(phase: &str, decision: Decision, at: &Context, progress: &mut
     let known = progress.begun.len();
     match execute(&graph, &at.world, &at.journal, &at.options).await {
         Ok(execution) => {
-            progress.past_point_of_no_return |= execution.past_point_of_no_return;
             progress.begun.extend(execution.begun.iter().cloned());
+            if execution.past_point_of_no_return {
+                progress.forward = progress.begun.len();
+            }
             execution.into_failure().map_or(Ok(Wrote::Everything), Err)
         }
         // The journal could not be written; what was begun is remembered in it all the same.
         Err(error) => {
             if let Some(unfinished) = crate::saga::Unfinished::of(&at.journal.entries()) {
-                progress.past_point_of_no_return |= unfinished.past_point_of_no_return.is_some();
-                progress.begun.extend(unfinished.begun.into_iter().skip(known));
+                let past = unfinished.forward.len() > progress.forward;
+                progress.begun.extend(unfinished.all().skip(known).cloned());
+                if past {
+                    progress.forward = progress.begun.len();
+                }
             }
             Err(error.into())
         }

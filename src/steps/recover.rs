@@ -2,7 +2,7 @@
 //!
 //! Before its point of no return everything it did is taken back. Behind it the only way is
 //! forward: what it made is looked for and entered into the state, so that the plan that
-//! follows makes nothing twice.
+//! follows makes nothing twice; only what later phases made is taken back.
 
 use std::sync::Arc;
 
@@ -29,11 +29,15 @@ pub struct Recover {
 }
 
 impl Recover {
-    async fn take_back(&self, world: &World) -> Result<Outcome, StepError> {
+    fn state_path(&self) -> Option<&str> {
+        take_lock::state_path(self.unfinished.all())
+    }
+
+    async fn take_back(&self, world: &World) -> Result<usize, StepError> {
         let how = (&self.registry, self.journal.as_ref());
-        let unwound = take_back(&self.unfinished.begun, self.held, world, how).await;
+        let unwound = take_back(&self.unfinished.begun, self.held, self.state_path(), world, how).await;
         if unwound.complete() {
-            return Ok(Outcome(json!({"taken-back": unwound.taken_back})));
+            return Ok(unwound.taken_back);
         }
         let left: Vec<String> = unwound.failed.iter().map(|(title, error)| format!("\n  {title}: {error}")).collect();
         let message = format!("take back what {} left behind:{}", self.who(), left.concat());
@@ -42,10 +46,10 @@ impl Recover {
             .into())
     }
 
-    /// What it made, whether or not it came to write that down.
-    async fn what_it_made(&self, world: &World) -> Result<Vec<Begun>, StepError> {
+    /// What can only go forward, and was made, whether or not the run came to write that down.
+    async fn what_stands(&self, world: &World) -> Result<Vec<Begun>, StepError> {
         let mut made = Vec::new();
-        for begun in &self.unfinished.begun {
+        for begun in &self.unfinished.forward {
             let Begun { spec, receipt, outcome } = begun;
             let found = match (outcome, self.registry.rebuild(spec)) {
                 (Some(outcome), _) => Found::Done(outcome.clone()),
@@ -89,20 +93,16 @@ impl Change<World> for Recover {
     }
 
     async fn observe(&self, _: &World, _: &Outcomes) -> Result<Receipt, StepError> {
-        Ok(Receipt(json!({"changes": self.unfinished.begun.len()})))
+        Ok(Receipt(json!({"changes": self.unfinished.all().count()})))
     }
 
     async fn act(&self, world: &World, _: &Outcomes, _: &Receipt) -> Result<Outcome, StepError> {
-        match &self.unfinished.past_point_of_no_return {
-            None => self.take_back(world).await,
-            Some(_) => {
-                let made = self.what_it_made(world).await?;
-                if let Some(state_path) = take_lock::state_path(&self.unfinished.begun) {
-                    adopt(world, state_path, &made).await?;
-                }
-                Ok(Outcome(json!({"adopted": made.len()})))
-            }
+        let taken_back = self.take_back(world).await?;
+        let stands = self.what_stands(world).await?;
+        if let Some(state_path) = self.state_path() {
+            adopt(world, state_path, &stands).await?;
         }
+        Ok(Outcome(json!({"taken-back": taken_back, "adopted": stands.len()})))
     }
 
     async fn find(&self, _: &World, _: &Receipt) -> Result<Found, StepError> {

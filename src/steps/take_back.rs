@@ -4,22 +4,21 @@
 //! too. In a state that does not name them they would be made again, which fails.
 
 use super::bundle::adopt::adopt;
-use super::bundle::take_lock;
 use crate::ports::World;
 use crate::saga::{Begun, Journal, Registry, Unwound, unwind};
 
-/// All but what these verbs did, which is held until the run's last word.
+/// All but what the verbs `held` did, which is held until the run's last word.
 pub async fn take_back(
     begun: &[Begun],
     held: &[&str],
+    state_path: Option<&str>,
     world: &World,
     (registry, journal): (&Registry<World>, &Journal),
 ) -> Unwound {
-    let (locks, rest): (Vec<Begun>, Vec<Begun>) =
-        begun.iter().cloned().partition(|begun| held.contains(&begun.spec.verb.as_str()));
+    let is_held = |begun: &&Begun| held.contains(&begun.spec.verb.as_str());
+    let rest: Vec<Begun> = begun.iter().filter(|begun| !is_held(begun)).cloned().collect();
     let mut unwound = unwind(&rest, registry, world, journal).await;
-    // Whoever changes resources holds the lock beside the state.
-    if let Some(state_path) = take_lock::state_path(&locks)
+    if let Some(state_path) = state_path
         && let Err(failure) = adopt(world, state_path, &unwound.kept).await
     {
         unwound.failed.push(("enter into the state what stays".to_owned(), failure.into()));

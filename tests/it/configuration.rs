@@ -53,6 +53,19 @@ fn the_effective_configuration_is_itself_a_configuration() {
     assert_eq!(first.budget(Stage::Validate), again.budget(Stage::Validate));
 }
 
+/// A stage whose deadline comes before the training's own would take back a training that goes well.
+#[test]
+fn what_a_training_may_take_is_in_the_budget_of_its_stage() {
+    let minutes = |models: &str, stage| {
+        let text = format!("environments: {{dev: {{host: a.example.com, client_id: x}}}}\nmodels: {models}\n");
+        read(&text).unwrap().budget(stage).0.as_secs() / 60
+    };
+    let two = "{a: {train: {job: t}}, b: {train: {job: u, timeout: 30m}}}";
+    assert_eq!(minutes(two, Stage::DeployStaging), 45 + 240 + 30);
+    assert_eq!(minutes(two, Stage::DeployDev), 45);
+    assert_eq!(minutes("{a: {train: {job: t, in: dev}}}", Stage::DeployStaging), 45);
+}
+
 #[test]
 fn values_are_texts_as_they_are_written() {
     let config = read(FULL).unwrap();

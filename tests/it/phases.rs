@@ -166,10 +166,27 @@ async fn after_the_point_of_no_return_the_next_run_goes_on_instead() {
     let (_stop, kitchen) = kitchen(&dinner.table, false);
     let done = perform(&dinner.phases, &kitchen).await;
     assert!(done.resumable);
-    assert!(done.unwound.is_none());
+    assert_eq!(done.unwound.unwrap().taken_back, 0);
     assert_eq!(on(&dinner.table), ["fish", "soup"]);
     let unfinished = Unfinished::of(&kitchen.journal.entries()).unwrap();
-    assert!(unfinished.past_point_of_no_return.is_some());
+    assert!(unfinished.is_past_the_point_of_no_return());
+}
+
+/// A served candidate goes, also where something was deleted before it.
+#[tokio::test]
+async fn behind_a_phase_that_went_forward_later_phases_are_taken_back() {
+    let dinner = dinner(|c| match c.name {
+        "starter" => c.nature = Nature::Irreversible("the soup is eaten"),
+        "dessert" => c.refused = true,
+        _ => {}
+    });
+    let (_stop, kitchen) = kitchen(&dinner.table, false);
+    let done = perform(&dinner.phases, &kitchen).await;
+    assert!(done.resumable);
+    assert_eq!(done.unwound.unwrap().taken_back, 1);
+    assert_eq!(on(&dinner.table), ["soup"]);
+    let unfinished = Unfinished::of(&kitchen.journal.entries()).unwrap();
+    assert_eq!((unfinished.forward.len(), unfinished.begun.len()), (1, 0));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A model on its way through staging: trained, found, validated, judged, tagged and recorded, or refused with nothing left.
 
 use mlops_deploy::rehearsal::front::{Fault, Rule};
-use mlops_deploy::rehearsal::workspace::{Control, Outcome};
+use mlops_deploy::rehearsal::workspace::{Control, Outcome, Seen};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -124,6 +124,7 @@ async fn a_version_that_passes_is_tagged_and_recorded() {
     let (world, release, commit) = with_champion().await;
     let first = record(&world, 1).await;
     assert_eq!(first["details"]["models"], json!([{"key": "churn", "model": MODEL, "version": 1}]));
+    world.staging().forget_requests();
     let better = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.93))] };
     let left = staged(&world, world.deploy_staging(&release), better).await;
     left.expect(0);
@@ -139,6 +140,10 @@ async fn a_version_that_passes_is_tagged_and_recorded() {
     assert_eq!(tags["mlops_gate"], "passed");
     assert_eq!((&tags["mlops_release"], &tags["git_sha"]), (&json!(release), &json!(commit)));
     assert!(left.summary.contains("| `churn auc` | `0.93` |"), "{}", left.summary);
+    // The bundle is deployed as it is, and still nobody else may train or tag meanwhile.
+    let requests = world.staging().requests();
+    let gives_back = |r: &Seen| r.path == "/api/2.0/workspace/delete" && r.body.to_string().contains("deploy.lock");
+    assert!(requests.iter().any(gives_back));
     // Once more: it is recorded, and nothing trains again.
     world.staging().forget_requests();
     let again = world.deploy_staging(&release).run().await;
@@ -153,6 +158,27 @@ async fn a_worse_model_is_refused_and_leaves_nothing() {
     let left = staged(&world, world.deploy_staging(&release), worse).await;
     refused(&world, &left, "worse-than-champion").await;
     assert!(left.summary.contains("| `churn auc` | `0.88` |"), "{}", left.summary);
+}
+
+/// What a training made is the user's: its version stays, and so does what holds it. The next release goes on from there.
+#[tokio::test]
+async fn a_first_version_that_is_refused_stays_and_so_does_its_model() {
+    let world = StageWorld::with_model().await;
+    let release = released(&world).await;
+    let commit = world.github.tip("main").unwrap();
+    let step = world.deploy_staging(&release).with("INPUT_BOOTSTRAP", "true");
+    let poor = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.5))] };
+    let left = staged(&world, step, poor).await;
+    left.expect(3);
+    assert_eq!((left.output("failure-reason"), left.output("outcome")), ("below-threshold", "refused"));
+    assert!(left.summary.contains("but for `registered_models.churn`, `schemas.scores`"), "{}", left.summary);
+    assert_eq!(tags(&world, 1).await, json!({}));
+    let commit = world.push();
+    let release = released(&world).await;
+    let step = world.deploy_staging(&release).with("INPUT_BOOTSTRAP", "true");
+    let good = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.9))] };
+    staged(&world, step, good).await.expect(0);
+    assert_eq!(record(&world, 1).await["details"]["models"][0]["version"], 2);
 }
 
 #[tokio::test]

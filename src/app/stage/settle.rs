@@ -17,6 +17,7 @@ use crate::saga::{Begun, Entry, Event, Unfinished};
 use crate::stages::deployment::{HELD, RECOVERY};
 use crate::stages::phase::Performed;
 use crate::steps::bundle::mirror::Mirror;
+use crate::steps::bundle::take_lock;
 use crate::steps::take_back;
 
 pub async fn settle() -> Result<ExitCode, Failure> {
@@ -86,21 +87,17 @@ fn killed() -> Failure {
 
 async fn take_back(run: &Run<'_>, unfinished: Unfinished) -> Result<Ended, Failure> {
     let reached = reach(run).await?;
-    let mut performed =
-        Performed { failure: Some(killed()), unwound: None, resumable: false, begun: unfinished.begun.clone() };
-    if unfinished.past_point_of_no_return.is_some() {
-        performed.resumable = true;
-    } else {
-        let context = &reached.context;
-        let how = (&context.registry, context.journal.as_ref());
-        performed.unwound = Some(take_back::take_back(&unfinished.begun, HELD, &context.world, how).await);
-        performed.begun.retain(|b| HELD.contains(&b.spec.verb.as_str()));
-    }
+    let context = &reached.context;
+    let (how, state_path) = ((&context.registry, context.journal.as_ref()), take_lock::state_path(unfinished.all()));
+    let unwound = take_back::take_back(&unfinished.begun, HELD, state_path, &context.world, how).await;
+    let held = unfinished.all().filter(|b| HELD.contains(&b.spec.verb.as_str())).cloned().collect();
+    let resumable = unfinished.is_past_the_point_of_no_return();
+    let performed = Performed { failure: Some(killed()), unwound: Some(unwound), resumable, begun: held };
     // The mirror lies where the lock was taken. It is ours to write only once what an earlier
     // run left there is seen to.
     let seen_to = |e: &Entry| matches!(&e.event, Event::PhaseFinished { phase, .. } if phase == RECOVERY);
     if run.journal.entries().iter().any(seen_to)
-        && let Some(root) = unfinished.begun.iter().find_map(|b| b.spec.args["root"].as_str())
+        && let Some(root) = unfinished.all().find_map(|b| b.spec.args["root"].as_str())
     {
         run.mirror.take_over(&run.journal.entries());
         run.mirror.point_at(&reached.files, root);

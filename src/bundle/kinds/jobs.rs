@@ -103,7 +103,15 @@ pub static KIND: Kind = Kind {
         },
         seen: Seen::Items("runs"),
     }),
-    holds: Holds::Nothing,
+    holds: Holds::Listed(
+        Route {
+            method: Method::Get,
+            path: "/api/2.2/jobs/runs/list",
+            query: &[("active_only", "true"), ("job_id", "{id}")],
+            body: &[],
+        },
+        "runs",
+    ),
     loses: Loses { identity: true, data: "run history" },
     destroys: None,
     page: Some("jobs/{id}"),

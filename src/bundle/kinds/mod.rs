@@ -123,8 +123,8 @@ pub enum Seen {
     StateBeside(&'static str, &'static [&'static str]),
 }
 
-/// How to see that a resource which a run made holds something by now: a version that a job trained, a table, a file.
-/// Taking back the making of it would destroy that, and so it stays.
+/// How to see that a resource which a run made holds something by now: a version that a job trained, a table, a file, a
+/// run that goes on. Taking back the making of it would destroy that, and so it stays.
 #[derive(Debug)]
 pub enum Holds {
     Nothing,

@@ -9,6 +9,7 @@ mod shape;
 mod yaml;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -84,13 +85,21 @@ pub struct Config {
 const SMOKE_TIMEOUT: Period = Period::minutes(30);
 
 /// What a stage may take where nobody says otherwise.
-pub fn default_budget(stage: Stage) -> Period {
+fn default_budget(stage: Stage, models: &IndexMap<String, Model>) -> Period {
     match stage {
         Stage::Validate => Period::minutes(15),
-        Stage::DeployDev | Stage::DeployStaging => Period::minutes(45),
+        Stage::DeployDev | Stage::DeployStaging => {
+            Period(Period::minutes(45).0 + training_time(stage.environment(), models))
+        }
         // Building the endpoint is the platform's time, and baking is chosen.
         Stage::PromoteProd => Period::minutes(120),
     }
+}
+
+/// What the trainings of an environment may take, one behind the other.
+fn training_time(environment: &str, models: &IndexMap<String, Model>) -> Duration {
+    let trains = models.values().filter_map(|model| model.train.as_ref());
+    trains.filter(|train| train.environment() == environment).map(|train| train.timeout().0).sum()
 }
 
 impl Config {
@@ -144,7 +153,7 @@ impl Config {
                 Stage::DeployStaging => shape.budgets.deploy_staging,
                 Stage::PromoteProd => shape.budgets.promote_prod,
             };
-            (stage.name(), given.unwrap_or(default_budget(stage)))
+            (stage.name(), given.unwrap_or_else(|| default_budget(stage, &shape.models)))
         };
         Self {
             file: Arc::clone(file),
@@ -258,7 +267,7 @@ impl Config {
     }
 
     pub fn budget(&self, stage: Stage) -> Period {
-        self.budgets.get(stage.name()).copied().unwrap_or(default_budget(stage))
+        self.budgets.get(stage.name()).copied().unwrap_or_else(|| default_budget(stage, &self.models))
     }
 
     /// The configuration with its defaults, each value with the line it comes from.

@@ -128,7 +128,7 @@ pub struct Budgets {
     pub validate: Option<Period>,
     /// For `deploy-dev`, its smoke jobs included; default: `45m`.
     pub deploy_dev: Option<Period>,
-    /// For `deploy-staging`, its jobs included; default: `45m`.
+    /// For `deploy-staging`, its jobs included; default: `45m`, and on top of that what its trainings may take.
     pub deploy_staging: Option<Period>,
     /// For `promote-prod`, building and watching the endpoint included; default: `2h`.
     pub promote_prod: Option<Period>,

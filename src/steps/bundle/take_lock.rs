@@ -23,9 +23,9 @@ pub const VERB: &str = "take-lock";
 
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Where the state lies that a run took the lock for.
-pub fn state_path(begun: &[Begun]) -> Option<&str> {
-    begun.iter().map(|begun| &begun.spec).find(|spec| spec.verb == VERB).map(|spec| spec.subject.as_str())
+/// Where the state lies that a run took the lock for: whoever changes resources has taken it.
+pub fn state_path<'b>(begun: impl IntoIterator<Item = &'b Begun>) -> Option<&'b str> {
+    begun.into_iter().map(|begun| &begun.spec).find(|spec| spec.verb == VERB).map(|spec| spec.subject.as_str())
 }
 
 /// What the lock is taken for.

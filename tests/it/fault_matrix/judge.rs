@@ -42,8 +42,7 @@ impl Judge<'_> {
 
     /// A run that ended well has done all of it; any other has left nothing twice.
     pub fn workspace(&self, went_well: bool) -> Result<(), String> {
-        self.nothing_is_odd()?;
-        if went_well { self.after() } else { Ok(()) }
+        if went_well { self.after() } else { self.nothing_is_odd() }
     }
 
     /// As the reference run left it.
@@ -58,7 +57,7 @@ impl Judge<'_> {
 
     /// As it was: bundle, endpoint, aliases, tags and books.
     pub fn before(&self) -> Result<(), String> {
-        let (now, was) = without_what_may_stay(self.scene.situation.at, &self.scene.snapshot(), &self.scene.before)?;
+        let (now, was) = without_what_may_stay(self.scene)?;
         check(now == was, || format!("not everything is taken back:\n{}", difference(&was, &now)))?;
         self.deployments_closed()
     }
@@ -68,9 +67,10 @@ impl Judge<'_> {
         let control = self.scene.workspace();
         let doubled = doubled(control);
         check(doubled.is_none(), || format!("there are two: {doubled:?}"))?;
-        let beyond = Counted::at(self.scene.world(), self.scene.situation.at).beyond(&self.scene.counted);
+        let dump = control.dump();
+        let beyond = Counted::of(&dump, self.scene.situation.at).beyond(&self.scene.counted);
         check(beyond.is_none(), || format!("there are too many: {}", beyond.unwrap_or_default()))?;
-        let wrong = wrong_bytes(control);
+        let wrong = wrong_bytes(&dump);
         check(wrong.is_none(), || format!("a version with wrong bytes can be loaded: {wrong:?}"))?;
         let odd = odd_traffic(control);
         check(odd.is_none(), || format!("traffic does not add up to 100: {odd:?}"))?;

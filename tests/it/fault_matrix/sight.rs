@@ -9,7 +9,7 @@ use mlops_deploy::rehearsal::workspace::Control;
 use serde_json::{Value, json};
 
 use super::situation::Ready;
-use crate::stage_world::{At, StageWorld, settled};
+use crate::stage_world::{At, settled};
 
 /// Where a model is promoted to.
 const PROMOTED: &str = "prod.scores.churn";
@@ -121,8 +121,9 @@ pub struct Counted {
 }
 
 impl Counted {
-    pub fn at(world: &StageWorld, at: At) -> Self {
-        let store = &world.at(at).dump()["workspace"];
+    /// Of a workspace's whole dump.
+    pub fn of(dump: &Value, at: At) -> Self {
+        let store = &dump["workspace"];
         let keys = |value: &Value, start: &str| {
             value.as_object().into_iter().flatten().filter(|(key, _)| key.starts_with(start)).count()
         };
@@ -152,8 +153,8 @@ impl Counted {
 }
 
 /// A version that can be loaded and has not the bytes of the version that it is a copy of.
-pub fn wrong_bytes(control: &Control) -> Option<String> {
-    let store = &control.dump()["workspace"];
+pub fn wrong_bytes(dump: &Value) -> Option<String> {
+    let store = &dump["workspace"];
     let files = |model: &str, version: &str| -> BTreeMap<String, Value> {
         let folder = format!("/Models/{}/{version}/", model.replace('.', "/"));
         let all = store["storage"].as_object().into_iter().flatten();

@@ -70,7 +70,8 @@ impl Scene {
         let memory = ready.world.remember();
         ready.world.rewind(&memory);
         let comments = ready.world.github.comments(ready.pull).len();
-        let (before, counted) = (snapshot(&ready, situation.at), Counted::at(&ready.world, situation.at));
+        let (before, counted) =
+            (snapshot(&ready, situation.at), Counted::of(&ready.world.at(situation.at).dump(), situation.at));
         Self { situation, ready, memory, before, counted, comments }
     }
 

@@ -39,7 +39,8 @@ pub static FIRST_PROMOTION: Situation = Situation {
     part: PART,
 };
 
-/// The endpoint and the alias move from the first version to the second, a job is changed, and one with a clock is new.
+/// The endpoint and the alias move from the first version to the second; one job is changed, one deleted, and one with a
+/// clock is new.
 pub static NEXT_PROMOTION: Situation = Situation {
     name: "a promotion step by step",
     at: At::Prod,
@@ -83,6 +84,7 @@ async fn second_release() -> Ready {
     let world = &ready.world;
     world.edit("databricks.yml", "description: Scores", "description: Scores well");
     world.edit("databricks.yml", "    #new: ", "    ");
+    world.edit("databricks.yml", OLD, "");
     world.write("src/train.py", "# Databricks notebook source\nprint('trained well')\n");
     teach(world, 0.95, "2");
     ready.pull = world.merged();
@@ -157,6 +159,8 @@ models:
       on_few_requests: go-on
 ";
 
+const OLD: &str = "    old: {name: old, tags: {a: b}}\n";
+
 /// `#new:` hides what the second release adds.
 /// The two configuration files hold ports, which differ from world to world: they stay at home.
 const BUNDLE: &str = "\
@@ -197,6 +201,7 @@ resources:
       name: churn
   jobs:
     #new: report: {name: report, schedule: {quartz_cron_expression: 0 0 7 * * ?, timezone_id: UTC}, tasks: [{task_key: report, notebook_task: {notebook_path: src/train.py}}]}
+    old: {name: old, tags: {a: b}}
     fit:
       name: fit
       parameters:
