@@ -32,7 +32,7 @@ pub fn phases(parts: &Parts) -> Vec<Box<dyn Phase>> {
     phases.push(Box::new(Gate(asked())));
     phases.push(Box::new(Tag(asked())));
     if spares.is_some() {
-        phases.extend(deployment::deploying(parts, ["delete", "verify-delete"], None));
+        phases.extend(deployment::deleting(parts, "record"));
     }
     phases.push(Box::new(Record(asked())));
     phases

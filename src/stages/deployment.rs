@@ -57,8 +57,17 @@ pub fn opening(parts: &Parts, unchanged: Unchanged) -> Vec<Box<dyn Phase>> {
 /// stage that deploys in two parts tells the whole with the first.
 pub fn deploying(parts: &Parts, names: [&'static str; 2], told: Option<&Arc<dyn Engine>>) -> Vec<Box<dyn Phase>> {
     vec![
-        Box::new(Deploy { parts: parts.clone(), name: names[0], told: told.cloned() }),
+        Box::new(Deploy { parts: parts.clone(), name: names[0], told: told.cloned(), idle: None }),
         Box::new(Verify { parts: parts.clone(), name: names[1] }),
+    ]
+}
+
+/// What a sparing engine has left standing, once nothing can be refused any more; mostly there is none, and the stage goes
+/// on with phase `next`.
+pub fn deleting(parts: &Parts, next: &'static str) -> Vec<Box<dyn Phase>> {
+    vec![
+        Box::new(Deploy { parts: parts.clone(), name: "delete", told: None, idle: Some(next) }),
+        Box::new(Verify { parts: parts.clone(), name: "verify-delete" }),
     ]
 }
 
@@ -153,6 +162,8 @@ struct Deploy {
     parts: Parts,
     name: &'static str,
     told: Option<Arc<dyn Engine>>,
+    /// The phase to go on with where there is nothing to do.
+    idle: Option<&'static str>,
 }
 
 #[async_trait]
@@ -174,7 +185,8 @@ impl Phase for Deploy {
             Some(told) => look::facts(&told.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?)?,
         };
         let changes = engine.changes(&asked.target, &at.world, &undo_folder).await?;
-        Ok(Decision { facts, changes, ..Decision::default() })
+        let skip_to = self.idle.filter(|_| changes.is_empty());
+        Ok(Decision { facts, changes, skip_to, ..Decision::default() })
     }
 }
 

@@ -1,5 +1,5 @@
 //! Stage `promote-prod`: the tested version is copied, the same release deployed with its clocks held, the version served
-//! step by step and tried, its alias moved, and only then the clocks start.
+//! step by step and tried, its alias moved, and only then the clocks start; what the bundle no longer has is deleted last.
 //!
 //! Each phase has its undo, so that until the record is written prod can be given back as it was.
 
@@ -27,6 +27,8 @@ pub fn phases(parts: &Parts, promotion: &Arc<Promotion>) -> Result<Vec<Box<dyn P
         return Err(Failure::new(Reason::Unsupported, message).hint("use `engine: embedded`"));
     };
     let held = Parts { engine: still, ..parts.clone() };
+    let spares = engine.sparing().unwrap_or_else(|| Arc::clone(engine));
+    let sparing = Parts { engine: spares, ..parts.clone() };
     let promoted: Promoted = Arc::new(copied);
     let preflight =
         Preflight { promotion: Arc::clone(promotion), assignment: Arc::clone(assignment), engine: Arc::clone(engine) };
@@ -42,13 +44,14 @@ pub fn phases(parts: &Parts, promotion: &Arc<Promotion>) -> Result<Vec<Box<dyn P
     }
     phases.extend(deployment::trying(&held));
     phases.push(Box::new(MoveChampion { promotion: Arc::clone(promotion), promoted: Arc::clone(&promoted) }));
-    phases.extend(deployment::deploying(parts, ["schedules", "verify-schedules"], None));
+    phases.extend(deployment::deploying(&sparing, ["schedules", "verify-schedules"], None));
     phases.push(Box::new(Watch {
         promotion: Arc::clone(promotion),
         assignment: Arc::clone(assignment),
         engine: Arc::clone(engine),
         promoted,
     }));
+    phases.extend(deployment::deleting(parts, "record"));
     phases.push(Box::new(Record(Arc::clone(assignment))));
     Ok(phases)
 }

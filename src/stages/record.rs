@@ -20,6 +20,7 @@ use crate::saga::{Begun, Entry, Event, Graph};
 use crate::steps::announce;
 use crate::steps::bundle::take_lock;
 use crate::steps::model::copy_version::{self, Copied};
+use crate::steps::model::tag_version;
 use crate::steps::open_ledger::OpenLedger;
 use crate::steps::record::WriteRecord;
 use crate::steps::recover;
@@ -60,11 +61,12 @@ impl Phase for Record {
     }
 }
 
-/// What a run does that finds everything as it should be.
+/// What a run does that finds everything as it should be: it tries and says again what was found out before.
 fn changes_nothing(begun: &Begun) -> bool {
+    const AGAIN: [&str; 5] = [announce::VERB, take_lock::VERB, recover::VERB, run_job::VERB, tag_version::VERB];
     let verb = begun.spec.verb.as_str();
     let reused = || begun.outcome.as_ref().and_then(Copied::of).is_some_and(|copied| copied.reused);
-    [announce::VERB, take_lock::VERB, recover::VERB].contains(&verb) || (verb == copy_version::VERB && reused())
+    AGAIN.contains(&verb) || (verb == copy_version::VERB && reused())
 }
 
 /// An earlier run was killed behind its record, or somebody asks twice: the ledger has it.
