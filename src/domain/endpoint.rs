@@ -200,6 +200,16 @@ mod tests {
         assert_eq!(body["traffic_config"]["routes"], json!([{"served_model_name": "a", "traffic_percentage": 100}]));
     }
 
+    /// An earlier run was killed behind its last update.
+    #[test]
+    fn a_candidate_that_is_served_already_keeps_what_it_gets() {
+        let served = Serving::read(&shown(&[("a", 0), ("b", 100)]));
+        let again = served.entity("b").unwrap().clone();
+        assert!(served.gives_all_to(&again));
+        assert!(!Serving::read(&shown(&[("a", 90), ("b", 10)])).gives_all_to(&again));
+        assert_eq!(served.clone().trimmed().with(again).traffic, served.traffic);
+    }
+
     #[test]
     fn shares_always_make_a_whole() {
         for before in [vec![("a", 100)], vec![("a", 50), ("b", 50)], vec![("a", 33), ("b", 33), ("d", 34)]] {

@@ -108,10 +108,9 @@ pub fn left_behind(view: &RunView, outcome: RunOutcome) -> String {
         _ if view.taken_back.is_empty() => format!("Nothing was changed in `{target}`"),
         _ if !view.kept.is_empty() => {
             let kept: Vec<String> = view.kept.iter().map(|node| format!("`{node}`")).collect();
-            format!(
-                "What this run changed was taken back in `{target}`, but for {}, which holds something by now",
-                kept.join(", ")
-            )
+            let hold = if kept.len() == 1 { "holds" } else { "hold" };
+            let kept = kept.join(", ");
+            format!("What this run changed was taken back in `{target}`, but for {kept}, which {hold} something by now")
         }
         _ => format!("What this run changed was taken back: `{target}` is as before"),
     }

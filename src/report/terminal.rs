@@ -5,7 +5,7 @@
 use super::run::RunView;
 use super::sections::length;
 use super::{headline, plain};
-use crate::saga::{Entry, Event};
+use crate::saga::{Entry, Event, KEPT};
 
 /// What is said at the end of a run. A failure's own text is printed apart, once.
 pub fn last_words(view: &RunView) -> String {
@@ -38,6 +38,9 @@ pub fn line(entry: &Entry) -> Option<String> {
             format!("  point of no return: {} that cannot be taken back", headline::plural(left.len(), "change"))
         }
         Event::Undone { change, how } if how == "taken-back" => format!("  taken back: {}", change.id()),
+        Event::Undone { change, how } if how == KEPT => {
+            format!("  stays, for it holds something by now: {}", change.id())
+        }
         Event::UndoFailed { change, message } => format!("  not taken back: {}: {message}", change.id()),
         Event::Notice { message } => format!("  notice: {message}"),
         _ => return None,

@@ -14,6 +14,7 @@ mod engine_load;
 mod failure_stories;
 mod failure_texts;
 mod fault_matrix;
+mod filled;
 mod foreign_server;
 mod foreign_text;
 mod fuzz;

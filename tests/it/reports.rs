@@ -217,6 +217,10 @@ fn a_failure_says_how_the_workspace_is_left() {
         deployed()
             .then(Event::Undone { change: spec("update-resource", "jobs.train"), how: "taken-back".into() })
             .failed(RunOutcome::Cancelled, "cancelled", "stopped before 3 of the changes", "run again"),
+        deployed()
+            .then(Event::Undone { change: spec("change-resource", "resources.jobs.train"), how: "taken-back".into() })
+            .then(Event::Undone { change: spec("change-resource", "resources.schemas.scores"), how: "kept".into() })
+            .failed(RunOutcome::Refused, "below-threshold", "auc is 0.5", "train again"),
         deployed().then(Event::PhaseStarted { phase: "deploy".into() }),
     ];
     let told: Vec<String> = cases.iter().map(|told| comment::render(&told.view())).collect();
