@@ -75,7 +75,7 @@ inputs! {
         "full SHA that must be checked out; anything else is refused; default: no demand";
     #[arg(long, value_name = "ID")]
     release: String, "release", default "",
-        "id of the release to deploy, as `deploy-dev` has put it out: `${{ needs.deploy-dev.outputs.release }}`; for the stages behind it";
+        "id of the release to deploy, as `deploy-dev` has put it out in its output of that name; for the stages behind it";
     #[arg(long, value_name = "FILE")]
     release_file: String, "release-file", default "",
         "the release's archive, or a folder that holds it, where the configuration names no place for `releases` and the workflow takes it along";

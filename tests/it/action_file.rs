@@ -59,6 +59,14 @@ fn the_defaults_mean_what_leaving_them_out_means() {
     assert_eq!(format!("{given:?}"), format!("{left_out:?}"));
 }
 
+/// The runner reads the whole file as a template, and refuses it for an expression anywhere else.
+#[test]
+fn expressions_stand_only_where_they_are_evaluated() {
+    let text = std::fs::read_to_string(file()).unwrap();
+    let with: Vec<&str> = text.lines().filter(|line| line.contains("${{")).map(str::trim_start).collect();
+    assert!(!with.is_empty() && with.iter().all(|line| line.starts_with("default:")), "{with:?}");
+}
+
 /// A name without a hyphen would be lost on nobody; a name with one needs the runner's spelling.
 #[test]
 fn names_are_what_the_runner_can_hand_over() {

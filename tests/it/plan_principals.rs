@@ -16,18 +16,7 @@ const BUNDLE: &str = "\
 bundle:
   name: tiny
 targets:
-  dev:
-    default: true
-    workspace:
-      host: HOST
-      root_path: /Workspace/Users/DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-    run_as:
-      service_principal_name: DEPLOYER
-    permissions:
-      - service_principal_name: DEPLOYER
-        level: CAN_MANAGE
-      - group_name: users
-        level: CAN_VIEW
+  TARGET-DEV
 resources:
   schemas:
     scores:
@@ -73,10 +62,15 @@ resources:
 
 /// The same for a developer's copy: who looks is in each name.
 fn in_development() -> String {
-    let own_folder = "    mode: development\n    workspace:\n      host: HOST\n    permissions:";
-    let from = BUNDLE.find("    workspace:").unwrap();
-    let to = BUNDLE.find("    permissions:").unwrap() + "    permissions:".len();
-    format!("{}{own_folder}{}", &BUNDLE[..from], &BUNDLE[to..])
+    const OWN: &str = "  dev:
+    default: true
+    mode: development
+    workspace: {host: HOST}
+    permissions:
+      - {service_principal_name: DEPLOYER, level: CAN_MANAGE}
+      - {group_name: users, level: CAN_VIEW}
+";
+    BUNDLE.replace("  TARGET-DEV\n", OWN)
 }
 
 /// Digest and plan file of a run.

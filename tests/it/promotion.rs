@@ -284,24 +284,7 @@ bundle:
 variables:
   catalog: {description: Where everything lies}
 targets:
-  dev:
-    default: true
-    variables: {catalog: dev}
-    workspace:
-      host: HOST
-      root_path: /Workspace/Users/DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-    presets: {trigger_pause_status: PAUSED}
-  staging:
-    variables: {catalog: staging}
-    workspace:
-      host: STAGING-HOST
-      root_path: /Workspace/Users/STAGING-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-    presets: {trigger_pause_status: PAUSED}
-  prod:
-    variables: {catalog: prod}
-    workspace:
-      host: PROD-HOST
-      root_path: /Workspace/Users/PROD-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
+  TARGETS-OF-ALL-TIERS
 resources:
   schemas:
     models:
@@ -340,7 +323,8 @@ async fn a_bundle_that_pins_the_served_version_is_found_on_the_pull_request() {
     let left = world.validate(Event::pull_request(pull)).run().await;
     left.expect(2);
     assert_eq!(left.output("failure-reason"), "invalid-bundle");
-    let line = 1 + bundle.lines().position(|line| line.contains("entity_version")).unwrap();
+    let written = std::fs::read_to_string(world.path("databricks.yml")).unwrap();
+    let line = 1 + written.lines().position(|line| line.contains("entity_version")).unwrap();
     assert!(left.stdout.contains(&format!("file=databricks.yml,line={line},")), "{}", left.stdout);
     assert!(left.stdout.contains("endpoint `churn` has two owners"), "{}", left.stdout);
 }

@@ -39,18 +39,7 @@ variables:
     default:
       key: cnry_before_complex
 targets:
-  dev:
-    default: true
-    workspace:
-      host: HOST
-      root_path: /Workspace/Users/DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-    run_as:
-      service_principal_name: DEPLOYER
-    permissions:
-      - service_principal_name: DEPLOYER
-        level: CAN_MANAGE
-      - group_name: users
-        level: CAN_VIEW
+  TARGET-DEV
     presets:
       tags:
         preset: cnry_before_preset_tag

@@ -92,18 +92,7 @@ bundle:
 sync:
   exclude: ['*.yml']
 targets:
-  dev:
-    default: true
-    workspace:
-      host: HOST
-      root_path: /Workspace/Users/DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-    run_as:
-      service_principal_name: DEPLOYER
-    permissions:
-      - service_principal_name: DEPLOYER
-        level: CAN_MANAGE
-      - group_name: users
-        level: CAN_VIEW
+  TARGET-DEV
 resources:
   schemas:
     scores:

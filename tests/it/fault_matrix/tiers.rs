@@ -171,24 +171,7 @@ sync:
 variables:
   catalog: {description: Where everything lies}
 targets:
-  dev:
-    default: true
-    variables: {catalog: dev}
-    workspace:
-      host: HOST
-      root_path: /Workspace/Users/DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-    presets: {trigger_pause_status: PAUSED}
-  staging:
-    variables: {catalog: staging}
-    workspace:
-      host: STAGING-HOST
-      root_path: /Workspace/Users/STAGING-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-    presets: {trigger_pause_status: PAUSED}
-  prod:
-    variables: {catalog: prod}
-    workspace:
-      host: PROD-HOST
-      root_path: /Workspace/Users/PROD-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
+  TARGETS-OF-ALL-TIERS
 resources:
   schemas:
     scores:

@@ -5,6 +5,7 @@
 //! purpose: the fault matrix runs it once for each request and each fault.
 
 mod memory;
+mod targets;
 pub mod tiers;
 
 use std::collections::BTreeMap;
@@ -209,7 +210,7 @@ impl StageWorld {
         left
     }
 
-    /// Writes the bundle, in which HOST and DEPLOYER stand for what is known only now.
+    /// Writes the bundle, in which HOST and DEPLOYER stand for what is known only now, and TARGET-DEV for a whole target.
     pub fn write_bundle(&self, bundle: &str) {
         self.write("databricks.yml", &self.known(bundle));
     }
@@ -217,7 +218,7 @@ impl StageWorld {
     fn known(&self, text: &str) -> String {
         let staging = self.staging.as_ref().map_or("", Running::url);
         let prod = self.prod.as_ref().map_or("", Running::url);
-        tiers::known(text, staging, prod)
+        tiers::known(&targets::written_out(text), staging, prod)
             .replace("HOST", self.workspace.url())
             .replace("DEPLOYER", DEPLOYER)
             .replace("READER", READER)
@@ -376,18 +377,7 @@ pub const BUNDLE: &str = "\
 bundle:
   name: tiny
 targets:
-  dev:
-    default: true
-    workspace:
-      host: HOST
-      root_path: /Workspace/Users/DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-    run_as:
-      service_principal_name: DEPLOYER
-    permissions:
-      - service_principal_name: DEPLOYER
-        level: CAN_MANAGE
-      - group_name: users
-        level: CAN_VIEW
+  TARGET-DEV
 resources:
   schemas:
     scores:
