@@ -164,6 +164,26 @@ async fn the_tested_version_serves_under_its_alias_and_then_the_clocks_start() {
     assert!(at("PUT", "/aliases/champion") < at("POST", "/jobs/reset"));
 }
 
+/// A run that was killed behind its last change is run again, and so is one that somebody is not sure about.
+#[tokio::test]
+async fn a_promotion_that_is_asked_for_twice_changes_nothing() {
+    let scene = Scene::new().await;
+    scene.tested("{\"weights\": 1}").await;
+    scene.promote().await.expect(0);
+    scene.tested("{\"weights\": 2}").await;
+    scene.promote().await.expect(0);
+    let served = scene.prod("/api/2.0/serving-endpoints/churn").await;
+    scene.world.prod().forget_requests();
+    scene.promote().await.expect(0);
+    let again = scene.world.prod().requests();
+    let writes = |part: &str| again.iter().filter(|r| r.is_write() && r.path.contains(part)).count();
+    assert_eq!(writes("serving-endpoints"), writes("invocations"));
+    assert_eq!((writes("aliases"), writes("/Models/"), writes("/Volumes/prod/")), (0, 0, 0));
+    // What served before lies beside it still: the way back.
+    assert_eq!(scene.prod("/api/2.0/serving-endpoints/churn").await["config"], served["config"]);
+    assert_eq!(scene.champion().await, json!(2));
+}
+
 #[tokio::test]
 async fn a_candidate_that_answers_badly_leaves_prod_as_it_was() {
     let scene = Scene::new().await;
