@@ -11,6 +11,7 @@ VENV := .venv
 CACHE := .cache
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+AZURITE := azurite@3.35.0
 ACT := github.com/nektos/act@v0.2.89
 CONFORMANCE ?= ../shared/conformance
 BUNDLE ?= examples/churn
@@ -22,7 +23,7 @@ need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq
 	&& DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $(2) >/dev/null; } \
 	|| { echo "$(1) is missing: install the package $(2)" >&2; exit 1; }
 
-.PHONY: demo test faults rust description minilake python lint mlflow s3 container act conformance bench bench-copy image dist clean
+.PHONY: demo test faults rust description minilake python lint mlflow clouds container act conformance bench bench-copy image dist clean
 
 demo: $(VENV)/.uv
 	cargo build --locked
@@ -65,9 +66,12 @@ python: $(VENV)/.all
 mlflow: $(VENV)/.mlflow
 	cargo test --locked --test it -- mlflow
 
-# Copies with keys for a bucket, on a server of S3's interface that is not ours.
-s3: $(VENV)/.s3
-	cargo test --locked --test it -- model_copy::s3
+# Copies with keys for a bucket or a container, on servers of S3's and Azure's interfaces that are not ours.
+clouds: $(VENV)/.s3 $(CACHE)/azurite/.done
+	cargo test --locked --test it -- model_copy::clouds
+
+$(CACHE)/azurite/.done: Makefile
+	npm install --prefix $(CACHE)/azurite --ignore-scripts --no-audit --no-fund --no-save --silent $(AZURITE) && touch $@
 
 # The image as the runner runs it: that of MLOPS_DEPLOY_IMAGE, or one made of the debug binary.
 container: $(VENV)/.all

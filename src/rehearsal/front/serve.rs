@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
@@ -151,8 +151,9 @@ async fn pass(
         reply_headers: Default::default(),
         reply: Content::Empty,
     });
+    let brings_a_file = request.method() == Method::PUT;
     let words = |status: StatusCode| json!({"message": status.canonical_reason().unwrap_or("fault")});
-    let breaking = Breaking { faults: &front.faults, fault: fault.as_ref(), wire: &wire, brings_a_file: false, words };
+    let breaking = Breaking { faults: &front.faults, fault: fault.as_ref(), wire: &wire, brings_a_file, words };
     let Some(answer) = breaking.instead(&mut request).await else {
         let response = next.run(request).await;
         front.log.applied(number);

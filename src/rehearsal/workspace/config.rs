@@ -55,6 +55,21 @@ pub enum ModelFiles {
     Presigned,
     /// In a bucket of the customer's; the workspace hands out credentials for one version's folder.
     S3(Bucket),
+    /// In a container of Azure's, for which a signature is handed out.
+    Azure { signature: String },
+    /// In a bucket of Google's, for which a token is handed out.
+    Google { token: String },
+}
+
+impl ModelFiles {
+    /// Where the metastore's storage lies.
+    pub(crate) fn root(&self) -> &'static str {
+        match self {
+            ModelFiles::Azure { .. } => "abfss://standin-metastore@standin.dfs.core.windows.net",
+            ModelFiles::Google { .. } => "gs://standin-metastore",
+            _ => "s3://standin-metastore",
+        }
+    }
 }
 
 /// Keys for the bucket that storage locations name; where it is served is for clients to know.

@@ -1,9 +1,10 @@
 //! A model version goes from staging to prod, byte for byte, whatever happens on the way.
 
+mod cloud;
+mod clouds;
 mod interruptions;
 mod refusals;
 mod routes;
-mod s3;
 mod stories;
 
 use std::collections::BTreeMap;

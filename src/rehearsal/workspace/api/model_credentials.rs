@@ -55,6 +55,15 @@ fn credentials(call: &Call, name: &str, writes: bool) -> Result<Value, Refusal> 
         )),
         ModelFiles::Presigned => Ok(json!({"storage_mode": "DEFAULT_STORAGE"})),
         ModelFiles::S3(bucket) => Ok(keys(bucket, call.now)),
+        // Clients whose clock is right renew them at once: they are about to expire.
+        ModelFiles::Azure { signature } => Ok(json!({
+            "azure_user_delegation_sas": {"sas_token": signature}, "expiration_time": call.now + 1000,
+            "storage_mode": "CUSTOMER_HOSTED",
+        })),
+        ModelFiles::Google { token } => Ok(json!({
+            "gcp_oauth_token": {"oauth_token": token}, "expiration_time": call.now + 1000,
+            "storage_mode": "CUSTOMER_HOSTED",
+        })),
     }
 }
 

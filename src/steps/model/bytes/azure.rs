@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -27,8 +28,8 @@ const BLOCK: u64 = 64 << 20;
 
 pub struct Azure {
     inner: Arc<Inner>,
-    /// The source lies in this cloud as well.
-    by_link: bool,
+    /// The source lies in this cloud as well, and has not been refused to it.
+    by_link: AtomicBool,
 }
 
 struct Inner {
@@ -60,7 +61,11 @@ impl Azure {
                 format!("https://{}/{container}", host.replacen(".blob.", ".dfs.", 1)),
             ),
         };
-        Ok(Self { inner: Arc::new(Inner { transfer, vendor, blob, dfs, folder }), by_link })
+        Ok(Self { inner: Arc::new(Inner { transfer, vendor, blob, dfs, folder }), by_link: AtomicBool::new(by_link) })
+    }
+
+    fn is_by_link(&self) -> bool {
+        self.by_link.load(Ordering::Relaxed)
     }
 }
 
@@ -130,7 +135,7 @@ fn encoded(value: &str) -> String {
 #[async_trait]
 impl Store for Azure {
     fn route(&self) -> &str {
-        if self.by_link { "Azure's storage, which fetches by itself" } else { "Azure's storage" }
+        if self.is_by_link() { "Azure's storage, which fetches by itself" } else { "Azure's storage" }
     }
 
     async fn list(&self) -> Result<Vec<FileEntry>, Failure> {
@@ -181,15 +186,10 @@ impl Store for Azure {
     }
 
     async fn begin(&self, file: &FileEntry) -> Result<Arc<dyn Upload>, BytesError> {
-        let part = if self.by_link { BLOCK } else { 5 << 20 };
+        let by_link = self.is_by_link();
+        let part = if by_link { BLOCK } else { 5 << 20 };
         let blocks = std::sync::Mutex::default();
-        Ok(Arc::new(Blocks {
-            inner: Arc::clone(&self.inner),
-            path: file.path.clone(),
-            by_link: self.by_link,
-            part,
-            blocks,
-        }))
+        Ok(Arc::new(Blocks { inner: Arc::clone(&self.inner), path: file.path.clone(), by_link, part, blocks }))
     }
 
     async fn remove(&self, path: &str) -> Result<(), Failure> {
@@ -206,6 +206,11 @@ impl Store for Azure {
 
     fn gives_links(&self) -> bool {
         true
+    }
+
+    /// A firewall around the source lets us in and not the other account, and an emulator does not know the call.
+    fn gives_up_links(&self) -> bool {
+        self.by_link.swap(false, Ordering::Relaxed)
     }
 }
 

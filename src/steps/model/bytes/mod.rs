@@ -8,6 +8,7 @@ pub mod azure;
 pub mod credentials;
 pub mod files_api;
 pub mod manifest;
+pub mod memory;
 pub mod object_store;
 pub mod progress;
 pub mod pump;

@@ -1,28 +1,29 @@
 //! Moves files from one store to another, and hashes them on the way.
 //!
-//! One semaphore counts the memory of all parts in flight, whatever file they are of, so that a
-//! copy of any size needs the same. Parts are read in parallel and hashed in order: SHA-256
-//! knows no other. A part keeps its memory until it is hashed and stored, and can be sent again.
+//! A copy of any size needs the same memory. Parts are read in parallel and hashed in order:
+//! SHA-256 knows no other. A part keeps its memory until it is hashed and stored, and can be sent
+//! again.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::manifest::{Entry, Manifest, hex};
+use super::memory::{Loan, Memory};
 use super::progress::Progress;
 use super::store::{BytesError, FileEntry, Store, Upload, Way};
 use crate::domain::{Failure, Reason};
 use crate::ports::Clock;
 
 /// Memory for all parts together.
-const BUDGET: u64 = 30 * MIB;
+const BUDGET: u64 = 25 * MIB;
 const MIB: u64 = 1024 * 1024;
 /// The least part that every cloud takes.
 const PART: u64 = 5 * MIB;
@@ -32,15 +33,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Clone)]
 pub struct Pump {
-    memory: Arc<Semaphore>,
+    memory: Memory,
     clock: Arc<dyn Clock>,
 }
 
-/// Bytes on their way, and the memory they are counted for.
+/// Bytes on their way.
+#[derive(Clone)]
 struct Part {
     number: u64,
     bytes: Bytes,
-    _memory: OwnedSemaphorePermit,
 }
 
 /// Ends when it is dropped: a copy that is given up leaves nothing running.
@@ -64,12 +65,12 @@ impl<T: Send + 'static> Running<T> {
 
 impl Pump {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { memory: Arc::new(Semaphore::new(kib(BUDGET) as usize)), clock }
+        Self { memory: Memory::new(BUDGET, PART), clock }
     }
 
     /// A file that is small enough to be looked at.
     pub async fn text(&self, from: &Arc<dyn Store>, file: &FileEntry) -> Result<Bytes, Failure> {
-        let memory = self.take(file.size).await;
+        let memory = self.memory.take(file.size).await;
         Ok(self.read(from, file, 1, 0..file.size, memory).await?.bytes)
     }
 
@@ -123,12 +124,17 @@ impl Pump {
         if file.size <= PART {
             return self.small(from, to, file, progress).await;
         }
-        let upload = self.patiently(|| to.begin(file)).await?;
-        let done = match upload.way() {
-            Way::Parts { .. } => self.one(from, file, Some(&upload), progress).await,
-            Way::Stream => self.streamed(from, file, &upload, progress).await,
-            Way::Link { part } => self.linked(from, file, &upload, part, progress).await,
-        };
+        let mut upload = self.patiently(|| to.begin(file)).await?;
+        let mut done = self.by(from, file, &upload, progress).await;
+        if matches!(upload.way(), Way::Link { .. })
+            && let Err(failure) = &done
+        {
+            if to.gives_up_links() {
+                tracing::info!("storage does not fetch from storage ({failure}); files go through here");
+            }
+            upload = self.patiently(|| to.begin(file)).await?;
+            done = self.by(from, file, &upload, progress).await;
+        }
         let done = match done {
             Ok(entry) => self.patiently(|| upload.finish()).await.map(|()| entry),
             Err(failure) => Err(failure),
@@ -139,6 +145,20 @@ impl Pump {
         done
     }
 
+    async fn by(
+        &self,
+        from: &Arc<dyn Store>,
+        file: &FileEntry,
+        upload: &Arc<dyn Upload>,
+        progress: &Arc<Progress>,
+    ) -> Result<Entry, Failure> {
+        match upload.way() {
+            Way::Parts { .. } => self.one(from, file, Some(upload), progress).await,
+            Way::Stream => self.streamed(from, file, upload, progress).await,
+            Way::Link { part } => self.linked(from, file, upload, part, progress).await,
+        }
+    }
+
     async fn small(
         &self,
         from: &Arc<dyn Store>,
@@ -146,7 +166,7 @@ impl Pump {
         file: &FileEntry,
         progress: &Arc<Progress>,
     ) -> Result<Entry, Failure> {
-        let memory = self.take(file.size).await;
+        let memory = self.memory.take(file.size).await;
         let part = self.read(from, file, 1, 0..file.size, memory).await?;
         self.patiently(|| to.put(&file.path, part.bytes.clone())).await?;
         progress.passed(file.size, self.clock.now());
@@ -169,8 +189,8 @@ impl Pump {
             tokio::select! {
                 part = parts.next() => {
                     let Some(part) = part else { break };
-                    let part = Arc::new(part?);
-                    hasher.next(Arc::clone(&part)).await;
+                    let part = part?;
+                    hasher.next(part.bytes.clone()).await;
                     let (pump, upload, progress) = (self.clone(), upload.map(Arc::clone), Arc::clone(progress));
                     storing.push(Running::start(async move { pump.stored(upload, part, &progress).await }).end());
                 }
@@ -184,12 +204,7 @@ impl Pump {
         Ok(Entry { sha256: hashed.await?, size: file.size })
     }
 
-    async fn stored(
-        &self,
-        upload: Option<Arc<dyn Upload>>,
-        part: Arc<Part>,
-        progress: &Progress,
-    ) -> Result<(), Failure> {
+    async fn stored(&self, upload: Option<Arc<dyn Upload>>, part: Part, progress: &Progress) -> Result<(), Failure> {
         if let Some(upload) = upload {
             self.patiently(|| upload.part(part.number, part.bytes.clone())).await?;
         }
@@ -217,10 +232,10 @@ impl Pump {
             let feeding = async {
                 let mut parts = std::pin::pin!(self.parts(from, file, PART));
                 while let Some(part) = parts.next().await {
-                    let part = Arc::new(part?);
-                    hasher.next(Arc::clone(&part)).await;
+                    let Part { bytes, .. } = part?;
+                    hasher.next(bytes.clone()).await;
                     // Who takes no more bytes says why.
-                    if sender.send(part.bytes.clone()).await.is_err() {
+                    if sender.send(bytes).await.is_err() {
                         break;
                     }
                 }
@@ -255,9 +270,8 @@ impl Pump {
             .await
         });
         let moved = moved.buffer_unordered(FILES_AT_A_TIME).try_collect::<Vec<()>>();
-        let (moved, entry) = futures::join!(moved, self.one(from, file, None, progress));
-        moved?;
-        entry
+        let (_, entry) = futures::try_join!(moved, self.one(from, file, None, progress))?;
+        Ok(entry)
     }
 
     /// The parts of a file in order, several being read ahead.
@@ -271,7 +285,7 @@ impl Pump {
         stream::iter(ranges(file.size, size).into_iter().enumerate())
             // Memory is taken in the order of the file: the part that everybody waits for has its own.
             .then(move |(i, range)| {
-                async move { (i as u64 + 1, self.take(range.end - range.start).await, range) }.boxed()
+                async move { (i as u64 + 1, self.memory.take(range.end - range.start).await, range) }.boxed()
             })
             .map(move |(number, memory, range)| {
                 let (pump, from, file) = (self.clone(), Arc::clone(from), file.clone());
@@ -281,24 +295,24 @@ impl Pump {
             .buffered(ahead)
     }
 
-    async fn take(&self, bytes: u64) -> OwnedSemaphorePermit {
-        let wanted = u32::try_from(kib(bytes.clamp(1, BUDGET))).expect("no more than the budget");
-        Arc::clone(&self.memory).acquire_many_owned(wanted).await.expect("the semaphore is never closed")
-    }
-
     async fn read(
         &self,
         from: &Arc<dyn Store>,
         file: &FileEntry,
         number: u64,
         range: Range<u64>,
-        memory: OwnedSemaphorePermit,
+        memory: Loan,
     ) -> Result<Part, Failure> {
         if range.is_empty() {
-            return Ok(Part { number, bytes: Bytes::new(), _memory: memory });
+            return Ok(Part { number, bytes: Bytes::new() });
         }
-        let bytes = self.patiently(|| whole(from.as_ref(), file, range.clone())).await?;
-        Ok(Part { number, bytes, _memory: memory })
+        let memory = tokio::sync::Mutex::new(memory);
+        self.patiently(|| async {
+            let mut into = memory.lock().await;
+            whole(from.as_ref(), file, range.clone(), &mut into).await
+        })
+        .await?;
+        Ok(Part { number, bytes: memory.into_inner().bytes() })
     }
 
     /// Again and again with longer pauses, as long as that may help.
@@ -323,22 +337,21 @@ impl Pump {
 
 /// A range as one piece of memory. A cloud that answers with more or fewer bytes than were asked
 /// for has not understood the question.
-async fn whole(from: &dyn Store, file: &FileEntry, range: Range<u64>) -> Result<Bytes, BytesError> {
+async fn whole(from: &dyn Store, file: &FileEntry, range: Range<u64>, into: &mut Loan) -> Result<(), BytesError> {
     let length = range.end - range.start;
     let doing = || format!("read {}", file.path);
     let mut chunks = from.read(file, range).await?;
-    let mut bytes = BytesMut::with_capacity(usize::try_from(length).expect("a part fits into memory"));
+    into.clear();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|e| {
             BytesError::Again(Failure::new(Reason::WorkspaceUnreachable, doing()).because(e).hint("run again"))
         })?;
-        if (bytes.len() + chunk.len()) as u64 > length {
+        if !into.push(&chunk) {
             return Err(BytesError::Again(wrong_length(doing(), length)));
         }
-        bytes.extend_from_slice(&chunk);
     }
-    match bytes.len() as u64 == length {
-        true => Ok(bytes.freeze()),
+    match into.is_full() {
+        true => Ok(()),
         false => Err(BytesError::Again(wrong_length(doing(), length))),
     }
 }
@@ -349,15 +362,15 @@ fn wrong_length(doing: String, length: u64) -> Failure {
 }
 
 /// Hashes parts in the order in which they are given, on a thread that does nothing else.
-struct Hasher(mpsc::Sender<Arc<Part>>);
+struct Hasher(mpsc::Sender<Bytes>);
 
 impl Hasher {
     fn start() -> (Self, impl Future<Output = Result<String, Failure>>) {
-        let (sender, mut receiver) = mpsc::channel::<Arc<Part>>(2);
+        let (sender, mut receiver) = mpsc::channel::<Bytes>(2);
         let work = tokio::task::spawn_blocking(move || {
             let mut sha = Sha256::new();
-            while let Some(part) = receiver.blocking_recv() {
-                sha.update(&part.bytes);
+            while let Some(bytes) = receiver.blocking_recv() {
+                sha.update(&bytes);
             }
             hex(&sha.finalize())
         });
@@ -365,13 +378,9 @@ impl Hasher {
         (Self(sender), hashed)
     }
 
-    async fn next(&self, part: Arc<Part>) {
-        self.0.send(part).await.expect("the hashing thread ends after its sender");
+    async fn next(&self, bytes: Bytes) {
+        self.0.send(bytes).await.expect("the hashing thread ends after its sender");
     }
-}
-
-fn kib(bytes: u64) -> u64 {
-    bytes.div_ceil(1024)
 }
 
 /// At least what every cloud takes, and so big that the parts are not too many.

@@ -75,6 +75,11 @@ pub trait Store: Send + Sync {
         false
     }
 
+    /// Storage did not fetch from storage: from now on bytes pass through us. Whether that is another way.
+    fn gives_up_links(&self) -> bool {
+        false
+    }
+
     /// The address for that, with a signature in it.
     async fn link(&self, _: &FileEntry) -> Option<Secret> {
         None

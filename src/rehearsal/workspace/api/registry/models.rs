@@ -27,7 +27,7 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     let mut doc = call.take_json();
     // Accepted and kept out of the answer: aliases move by their own calls.
     doc.shift_remove("aliases");
-    let at = format!("s3://standin-metastore/metastore/{}/models/{id}", call.store.uc.metastore_id);
+    let at = format!("{}/metastore/{}/models/{id}", call.model_files.root(), call.store.uc.metastore_id);
     doc.entry("storage_location").or_insert(json!(at));
     stamped(call, &mut doc);
     doc.insert("full_name".into(), json!(full_name));
