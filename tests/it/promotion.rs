@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::stage_world::tiers::{PROD_DEPLOYER, STAGING_DEPLOYER};
 use crate::stage_world::{Left, StageWorld, table};
 
-const SOURCE: &str = "staging.models.churn";
-const TARGET: &str = "prod.models.churn";
+pub const SOURCE: &str = "staging.models.churn";
+pub const TARGET: &str = "prod.models.churn";
 
 async fn ask(at: &Control, who: &str, method: Method, path: &str, body: Value) -> (u16, Value) {
     let token = at.token_for(who).unwrap();
@@ -22,14 +22,14 @@ async fn ask(at: &Control, who: &str, method: Method, path: &str, body: Value) -
     (reply.status().as_u16(), reply.json().await.unwrap_or_default())
 }
 
-struct Scene {
-    world: StageWorld,
+pub struct Scene {
+    pub world: StageWorld,
     release: String,
 }
 
 impl Scene {
     /// Dev has deployed a release; staging has a model with a schema, and prod may read it.
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let world = StageWorld::with_tiers_of(BUNDLE, CONFIG).await;
         let left = world.deployed().await;
         let scene = Self { release: left.output("release").to_owned(), world };
@@ -74,7 +74,7 @@ impl Scene {
         version
     }
 
-    async fn record(&self, version: u64) {
+    pub async fn record(&self, version: u64) {
         let tested = json!([{"key": "churn", "model": SOURCE, "version": version}]);
         let record = Record {
             version: VERSION,
@@ -115,7 +115,7 @@ impl Scene {
         }
     }
 
-    async fn promote(&self) -> Left {
+    pub async fn promote(&self) -> Left {
         let step = self.world.promote(&self.release);
         let left = step.run().await;
         step.settle().await.expect(0);

@@ -354,10 +354,15 @@ fn metric(answer: &Value) -> LoggedMetric {
     }
 }
 
-/// JSON has no NaN and no infinity: protobuf writes them as text.
+/// JSON has no NaN and no infinity: protobuf writes them as text. A tracking server with an SQL database keeps an infinity
+/// as the greatest number there is.
 pub fn real(value: &Value) -> f64 {
     match value {
-        Value::Number(number) => number.as_f64().unwrap_or(f64::NAN),
+        Value::Number(number) => match number.as_f64().unwrap_or(f64::NAN) {
+            f64::MAX => f64::INFINITY,
+            f64::MIN => f64::NEG_INFINITY,
+            number => number,
+        },
         Value::String(text) => match text.as_str() {
             "Infinity" => f64::INFINITY,
             "-Infinity" => f64::NEG_INFINITY,

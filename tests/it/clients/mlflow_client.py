@@ -1,6 +1,6 @@
 """MLflow's own client against the stand-in workspace: logs, registers, promotes by alias, loads and predicts.
 
-Arguments: the address of the workspace; the sources of the example, whose model it is. The registry's surface and the
+Arguments: the sources of the example, whose model it is; the address of the workspace. The registry's surface and the
 way of the files are chosen by MLflow's own variables. Says "all fine" at the end.
 """
 import logging
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-url, sources = sys.argv[1:3]
+sources, url = sys.argv[1:3]
 os.environ.update(DATABRICKS_HOST=url, DATABRICKS_TOKEN="dbapi0mlflow", GIT_PYTHON_REFRESH="quiet", MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true")
 sys.path.insert(0, sources)
 logging.getLogger("mlflow").setLevel(logging.ERROR)

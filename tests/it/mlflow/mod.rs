@@ -1,7 +1,10 @@
 //! The model registry and tracking of the stand-in, judged by MLflow's own client; and our registry calls against it.
 
+mod promotion;
+mod server;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,16 +35,22 @@ fn python() -> Option<PathBuf> {
     None
 }
 
+/// One of the clients beside these stories; its first argument are the sources of the example, whose model it is.
+fn script(name: &str, sources: &Path) -> Option<tokio::process::Command> {
+    let mut command = tokio::process::Command::new(python()?);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients").join(name)).arg(sources);
+    command.env("NO_PROXY", "127.0.0.1").env("PYTHONDONTWRITEBYTECODE", "1").env("HOME", std::env::temp_dir());
+    command.kill_on_drop(true);
+    Some(command)
+}
+
 async fn judged(native: &str) {
-    let Some(python) = python() else { return };
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/churn/src");
+    let Some(mut command) = script("mlflow_client.py", &sources) else { return };
     let workspace = strict().await;
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let home = tempfile::tempdir().unwrap();
-    let mut command = tokio::process::Command::new(python);
-    command.arg(here.join("tests/it/clients/mlflow_client.py")).arg(workspace.url());
-    command.arg(here.join("examples/churn/src")).env("HOME", home.path()).env("NO_PROXY", "127.0.0.1");
-    command.env("PYTHONDONTWRITEBYTECODE", "1").env("MLFLOW_ENABLE_UC_NATIVE_MODEL_REGISTRY", native);
-    let output = tokio::time::timeout(Duration::from_secs(300), command.kill_on_drop(true).output()).await;
+    command.arg(workspace.url()).env("HOME", home.path()).env("MLFLOW_ENABLE_UC_NATIVE_MODEL_REGISTRY", native);
+    let output = tokio::time::timeout(Duration::from_secs(300), command.output()).await;
     let output = output.unwrap().unwrap();
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.trim_end().ends_with("all fine"), "{said}\n{complained}");
