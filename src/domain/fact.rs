@@ -167,4 +167,7 @@ pub struct Promotion {
     pub source: super::ModelName,
     pub version: super::ModelVersion,
     pub destination: super::ModelName,
+    /// What is moved to the version in the end.
+    #[serde(default)]
+    pub alias: String,
 }

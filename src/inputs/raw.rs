@@ -108,7 +108,7 @@ inputs! {
         "`true`: deploy although a newer commit or release is deployed; the ledger says that it was set";
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     bootstrap: String, "bootstrap", default "false",
-        "`true`: a model's first version may pass its gate although there is no champion to compare it with; for `deploy-staging`";
+        "`true`: a model's first version may pass its gate although there is no champion to compare it with; for the stage that trains it";
     #[arg(skip)]
     databricks_token: Secret, "databricks-token", default "",
         "a personal access token, where the workspace cannot trust GitHub's ID tokens; a warning is printed";

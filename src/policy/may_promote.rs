@@ -26,6 +26,11 @@ pub fn same_metastore(source: (&ModelName, &str), destination: (&ModelName, &str
     )
 }
 
+/// Environments that share a model have no copy of a version, and none can differ from another.
+pub fn is_one_model(model: &ModelName) -> Verdict {
+    Verdict::yes(RULE, format!("{model} is the model of both environments: its alias moves, and nothing is copied"))
+}
+
 /// Who lacks which rights: the principal that deploys, and the endpoint's creator.
 pub fn granted(missing: &[(String, Vec<Right>)], not_owner_of: &[(String, ModelName)]) -> Verdict {
     let lacks: Vec<&(String, Vec<Right>)> = missing.iter().filter(|(_, rights)| !rights.is_empty()).collect();

@@ -70,8 +70,11 @@ fn deployed(view: &RunView) -> String {
 }
 
 fn promoted(view: &RunView, promotion: &Promotion) -> String {
-    let Promotion { source, version, destination, .. } = promotion;
-    let text = format!("Promoted version {version} of `{source}` to `{destination}`");
+    let Promotion { source, version, destination, alias, .. } = promotion;
+    let text = match source == destination {
+        true => format!("Moved `{alias}` of `{source}` to version {version}, the one that was tested"),
+        false => format!("Promoted version {version} of `{source}` to `{destination}`"),
+    };
     match view.plan.as_ref().map(PlanView::counts) {
         Some(counts_) if counts_.changed() > 0 => {
             format!("{text} and deployed to `{}`: {}", view.about.target, counts(counts_, &DONE))

@@ -8,13 +8,12 @@ use async_trait::async_trait;
 
 use super::endpoint::Promoted;
 use super::phase::{Context, Decision, Phase};
-use super::preflight::Promotion;
 use crate::domain::{Alias, Failure, Reason};
 use crate::saga::{Begun, Graph};
 use crate::steps::model::{MoveAlias, Registry};
 
 pub struct MoveChampion {
-    pub promotion: Arc<Promotion>,
+    pub alias: Alias,
     pub promoted: Promoted,
 }
 
@@ -25,7 +24,7 @@ impl Phase for MoveChampion {
     }
 
     async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
-        let alias = self.promotion.alias.clone();
+        let alias = self.alias.clone();
         let Some((model, version)) = (self.promoted)(begun) else {
             let message = format!("move alias `{alias}`: no version was promoted before");
             return Err(Failure::new(Reason::Internal, message));

@@ -1,9 +1,11 @@
 //! What a stage was asked to do: inputs, configuration and event as one value.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::train::Trained;
+use super::preflight::Promotion;
+use super::train::{Taken, Trained};
 use crate::domain::fact::{Release, Tested};
 use crate::domain::ledger::Head;
 use crate::inputs::config::{Environment, Smoke};
@@ -11,7 +13,7 @@ use crate::inputs::event::Occasion;
 use crate::ports::engine::ActAs;
 use crate::steps::ledger::Ledger;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Assignment {
     pub environment: Environment,
     pub target: String,
@@ -20,6 +22,8 @@ pub struct Assignment {
     pub smoke: Vec<Smoke>,
     /// What this environment trains; empty for a stage that trains nothing.
     pub models: Vec<Trained>,
+    /// What an earlier environment trained, and this one tests and passes on.
+    pub taken: Vec<Taken>,
     /// A model's first version may pass although there is no champion.
     pub bootstrap: bool,
     pub occasion: Occasion,
@@ -42,6 +46,11 @@ pub struct Assignment {
 }
 
 impl Assignment {
+    /// What this environment takes from the one before.
+    pub fn promotions(&self) -> Vec<Arc<Promotion>> {
+        self.taken.iter().map(|taken| Arc::clone(&taken.promotion)).collect()
+    }
+
     /// Files that are ours and not the bundle's, in the workspace.
     pub fn undo_folder(&self, root_path: &str) -> String {
         format!("{root_path}/.mlops-deploy/undo/{}", self.run_key)

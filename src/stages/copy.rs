@@ -1,7 +1,7 @@
 //! Phase `copy`: the tested version's bytes become a version of this environment's model.
 //!
-//! Before the bundle is deployed, so that nothing of it runs without its model. A model that the bundle is yet to make is
-//! copied to right behind the deployment instead.
+//! Before the bundle is deployed where it can be, so that nothing of it runs without its model. A model that the bundle
+//! is yet to make is copied to behind the deployment. Environments that share one model copy nothing.
 
 use std::sync::Arc;
 
@@ -10,36 +10,48 @@ use async_trait::async_trait;
 use super::assignment::Assignment;
 use super::phase::{Context, Decision, Phase};
 use super::preflight::Promotion;
-use crate::domain::{Digest, Failure, Reason};
+use crate::domain::{Digest, Failure, ModelName, ModelVersion, Reason};
 use crate::saga::{Begun, Graph};
 use crate::steps::model::Registry;
-use crate::steps::model::copy_version::{self, CopyVersion, Lineage};
+use crate::steps::model::copy_version::{self, Copied, CopyVersion, Lineage};
 
 pub struct Copy {
-    pub promotion: Arc<Promotion>,
+    pub promotions: Vec<Arc<Promotion>>,
     pub assignment: Arc<Assignment>,
-    /// Behind the deployment.
-    pub late: bool,
+    pub name: &'static str,
+    /// The deployment has made the models that it makes.
+    pub deployed: bool,
 }
 
 #[async_trait]
 impl Phase for Copy {
     fn name(&self) -> &str {
-        if self.late { "copy-late" } else { "copy" }
+        self.name
     }
 
     async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
-        if self.late && begun.iter().any(|b| b.spec.verb == copy_version::VERB) {
-            return Ok(Decision::default());
+        let mut changes = Graph::new();
+        for promotion in &self.promotions {
+            if copied(promotion, begun).is_none()
+                && let Some(copy) = self.copy(at, promotion).await?
+            {
+                changes = changes.then(Arc::new(copy));
+            }
         }
-        let Promotion { source, version, destination, .. } = self.promotion.as_ref();
+        Ok(Decision { changes, ..Decision::default() })
+    }
+}
+
+impl Copy {
+    async fn copy(&self, at: &Context, promotion: &Promotion) -> Result<Option<CopyVersion>, Failure> {
+        let Promotion { source, version, destination, .. } = promotion;
         if Registry(at.world.workspace.as_ref()).model(destination).await?.is_none() {
-            if !self.late {
-                return Ok(Decision::default());
+            if !self.deployed {
+                return Ok(None);
             }
             let message = format!("copy to {destination}: the deployment did not make that model");
             return Err(Failure::new(Reason::NotFound, message)
-                .hint(format!("`models.{}` names a key under `resources.registered_models`", self.promotion.key)));
+                .hint(format!("`models.{}` names a key under `resources.registered_models`", promotion.key)));
         }
         let release = self.assignment.release.as_ref().map(|release| release.id.to_string()).unwrap_or_default();
         let lineage = Lineage {
@@ -48,7 +60,17 @@ impl Phase for Copy {
             workflow_run: self.assignment.occasion.run_url(),
         };
         let copy = CopyVersion::new(source.clone(), *version, destination.clone(), lineage);
-        let copy = copy.stopped_by(at.options.stop.clone());
-        Ok(Decision { changes: Graph::new().then(Arc::new(copy)), ..Decision::default() })
+        Ok(Some(copy.stopped_by(at.options.stop.clone())))
     }
+}
+
+/// The version that this run copied or found copied; where there is one model, that which was tested.
+pub fn copied(promotion: &Promotion, begun: &[Begun]) -> Option<(ModelName, ModelVersion)> {
+    let Promotion { version, destination, .. } = promotion;
+    if promotion.is_shared() {
+        return Some((destination.clone(), *version));
+    }
+    let copies = begun.iter().rev().filter(|b| b.spec.verb == copy_version::VERB);
+    let mut copies = copies.filter_map(|b| Copied::of(b.outcome.as_ref()?));
+    copies.find(|copy| copy.model == *destination).map(|copy| (copy.model, copy.version))
 }

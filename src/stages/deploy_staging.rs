@@ -1,39 +1,26 @@
-//! Stage `deploy-staging`: deploy the release that succeeded in dev; train, judge and tag its models; record.
+//! Stage `deploy-staging`: deploy the release that succeeded in dev; train, judge and tag its models, or take over those
+//! that dev has trained and test them here; record.
 //!
 //! That it did succeed there, and that it is what its id says, was asked before anything of it was loaded. A bundle that
-//! is deployed as it is still trains for a release that the ledger does not have yet: its code may be another. What the
-//! bundle no longer has is deleted behind the gate, for until then everything can be taken back.
+//! is deployed as it is still trains for a release that the ledger does not have yet: its code may be another.
 
 use std::sync::Arc;
 
-use super::deployment::{self, Parts};
-use super::gate::{Gate, Tag};
-use super::look::Unchanged;
+use super::deployment::Parts;
 use super::phase::Phase;
+use super::preflight::Preflight;
 use super::record::Record;
-use super::train::{Training, Validation, Versions};
+use super::train;
 
 pub fn phases(parts: &Parts) -> Vec<Box<dyn Phase>> {
-    let asked = || Arc::clone(&parts.assignment);
-    if parts.assignment.models.is_empty() {
-        let mut phases = deployment::phases(parts, Unchanged::SkipTo("record"));
-        phases.push(Box::new(Record(asked())));
-        return phases;
+    let Parts { assignment, engine, .. } = parts;
+    let asked = || Arc::clone(assignment);
+    let promotions = assignment.promotions();
+    let mut phases: Vec<Box<dyn Phase>> = Vec::new();
+    if !promotions.is_empty() {
+        phases.push(Box::new(Preflight { promotions, assignment: asked(), engine: Arc::clone(engine) }));
     }
-    let spares = parts.engine.sparing();
-    let engine = spares.clone().unwrap_or_else(|| Arc::clone(&parts.engine));
-    let first = Parts { engine, ..parts.clone() };
-    let mut phases = deployment::opening(parts, Unchanged::LockAndSkipTo("train"));
-    phases.extend(deployment::deploying(&first, ["deploy", "verify"], Some(&parts.engine)));
-    phases.extend(deployment::trying(&first));
-    phases.push(Box::new(Training(first.clone())));
-    phases.push(Box::new(Versions(asked())));
-    phases.push(Box::new(Validation(first)));
-    phases.push(Box::new(Gate(asked())));
-    phases.push(Box::new(Tag(asked())));
-    if spares.is_some() {
-        phases.extend(deployment::deleting(parts, "record"));
-    }
+    phases.extend(train::deploying(parts, train::first(assignment).unwrap_or("record"), Vec::new()));
     phases.push(Box::new(Record(asked())));
     phases
 }

@@ -64,13 +64,12 @@ impl Phase for Tag {
         let release = train::release(asked)?;
         let run = asked.occasion.run_url().unwrap_or_default();
         let tags = tag_version::of_gate(&release.id.to_string(), &release.commit, &run);
-        let tested: Vec<Tested> = train::versions(asked, at)?.into_iter().map(|(_, made)| made).collect();
         let mut changes = Graph::new();
-        for Tested { model, version, .. } in &tested {
-            let tag = TagVersion { model: model.clone(), version: *version, tags: tags.clone() };
-            changes = changes.then(Arc::new(tag));
+        // One that was judged before has brought its tags along.
+        for (_, Tested { model, version, .. }) in train::versions(asked, at)? {
+            changes = changes.then(Arc::new(TagVersion { model, version, tags: tags.clone() }));
         }
-        Ok(Decision { facts: vec![(fact::TESTED, json!(tested))], changes, ..Decision::default() })
+        Ok(Decision { facts: vec![(fact::TESTED, json!(train::made(at)))], changes, ..Decision::default() })
     }
 }
 

@@ -28,14 +28,22 @@ pub struct Promotion {
     /// What the earlier stage's ledger says was tested with this release.
     pub tested: Option<ModelVersion>,
     pub destination: ModelName,
-    pub alias: Alias,
+    /// What is moved to the version in the end; none where the environment only passes it on.
+    pub alias: Option<Alias>,
     pub serve: Option<Serve>,
     /// Keys of the jobs that train.
     pub training: Vec<String>,
 }
 
+impl Promotion {
+    /// Both environments have one model: there is nothing to copy.
+    pub fn is_shared(&self) -> bool {
+        self.source == self.destination
+    }
+}
+
 pub struct Preflight {
-    pub promotion: Arc<Promotion>,
+    pub promotions: Vec<Arc<Promotion>>,
     pub assignment: Arc<Assignment>,
     pub engine: Arc<dyn Engine>,
 }
@@ -49,37 +57,54 @@ impl Phase for Preflight {
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
         let asked = &self.assignment;
         let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
-        let Promotion { source, version, destination, training, .. } = self.promotion.as_ref();
-        let registry = Registry(at.world.workspace.as_ref());
-        let Some(from) = registry.model(source).await? else { return Err(unseen(source)) };
-        let to = registry.model(destination).await?;
-        let metastore = match &to {
-            Some(to) => to.metastore_id.clone(),
-            None => metastore(&at.world).await?,
-        };
-        let started = triggers::started_by(&at.world, destination).await?;
-        let mut verdicts = vec![
-            may_promote::is_the_tested(source, *version, self.promotion.tested),
-            may_promote::same_metastore((source, &from.metastore_id), (destination, &metastore)),
-            may_promote::starts_no_training(destination, &started, &names_of(&plan.config, training)),
-            may_promote::nothing_trains(&run_by_themselves(&plan.config, training)),
-            self.granted(&at.world, &plan, &from, to.as_ref()).await?,
-        ];
-        if let Some(serve) = &self.promotion.serve {
-            verdicts.extend(free(&at.world, serve).await?);
+        let mut decision = Decision::default();
+        for promotion in &self.promotions {
+            decision.verdicts.extend(verdicts(&at.world, &plan, promotion).await?);
+            // A version that is only passed on is not what the run is about.
+            if let Some(alias) = &promotion.alias {
+                let Promotion { key, source, version, destination, .. } = promotion.as_ref();
+                let promoted = fact::Promotion {
+                    key: key.clone(),
+                    source: source.clone(),
+                    version: *version,
+                    destination: destination.clone(),
+                    alias: alias.to_string(),
+                };
+                decision.facts.push((fact::PROMOTION, json!(promoted)));
+            }
         }
-        let promoted = fact::Promotion {
-            key: self.promotion.key.clone(),
-            source: source.clone(),
-            version: *version,
-            destination: destination.clone(),
-        };
-        let facts = vec![(fact::PROMOTION, json!(promoted))];
-        Ok(Decision { facts, verdicts, ..Decision::default() })
+        Ok(decision)
     }
 }
 
-impl Preflight {
+async fn verdicts(world: &World, plan: &EnginePlan, promotion: &Promotion) -> Result<Vec<Verdict>, Failure> {
+    let Promotion { source, version, destination, training, .. } = promotion;
+    let registry = Registry(world.workspace.as_ref());
+    let Some(from) = registry.model(source).await? else { return Err(unseen(source)) };
+    let to = registry.model(destination).await?;
+    let started = triggers::started_by(world, destination).await?;
+    let mut verdicts = vec![may_promote::is_the_tested(source, *version, promotion.tested)];
+    if promotion.is_shared() {
+        verdicts.push(may_promote::is_one_model(source));
+    } else {
+        let metastore = match &to {
+            Some(to) => to.metastore_id.clone(),
+            None => metastore(world).await?,
+        };
+        verdicts.push(may_promote::same_metastore((source, &from.metastore_id), (destination, &metastore)));
+    }
+    verdicts.extend([
+        may_promote::starts_no_training(destination, &started, &names_of(&plan.config, training)),
+        may_promote::nothing_trains(&run_by_themselves(&plan.config, training)),
+        promotion.granted(world, plan, &from, to.as_ref()).await?,
+    ]);
+    if let Some(serve) = &promotion.serve {
+        verdicts.extend(free(world, serve).await?);
+    }
+    Ok(verdicts)
+}
+
+impl Promotion {
     /// The principal's rights on both models, and the right of the endpoint's creator to load the new one.
     async fn granted(
         &self,
@@ -89,17 +114,20 @@ impl Preflight {
         to: Option<&Registered>,
     ) -> Result<Verdict, Failure> {
         let principal = plan.deployer.as_str();
-        let destination = &self.promotion.destination;
+        let destination = &self.destination;
         let mut wanted = Vec::from(Right::to_reach(&from.name));
         wanted.push(Right::on_model(&from.name, "EXECUTE"));
         let mut not_owner_of = Vec::new();
         let schema = format!("{}.{}", destination.catalog, destination.schema);
         match to {
             Some(to) => {
-                wanted.extend(Right::to_reach(destination));
-                wanted.push(Right::on_model(destination, "CREATE_MODEL_VERSION"));
-                wanted.push(Right::on_model(destination, "APPLY_TAG"));
-                if to.owner != principal && !self.manages(world, principal).await? {
+                if !self.is_shared() {
+                    wanted.extend(Right::to_reach(destination));
+                    wanted.push(Right::on_model(destination, "CREATE_MODEL_VERSION"));
+                    wanted.push(Right::on_model(destination, "APPLY_TAG"));
+                }
+                let moves_alias = self.alias.is_some() && to.owner != principal;
+                if moves_alias && !self.manages(world, principal).await? {
                     not_owner_of.push((principal.to_owned(), destination.clone()));
                 }
             }
@@ -111,7 +139,7 @@ impl Preflight {
             None => wanted.push(Right::on(Securable::Catalog, &destination.catalog, "USE_CATALOG")),
         }
         let mut missing = vec![(principal.to_owned(), rights::missing(world, principal, &wanted).await?)];
-        if let (Some(serve), Some(_)) = (&self.promotion.serve, to)
+        if let (Some(serve), Some(_)) = (&self.serve, to)
             && let Some(endpoint) = endpoint::read(world, &serve.endpoint).await?
             && endpoint.creator != principal
         {
@@ -124,7 +152,7 @@ impl Preflight {
     }
 
     async fn manages(&self, world: &World, principal: &str) -> Result<bool, Failure> {
-        let manage = [Right::on_model(&self.promotion.destination, "MANAGE")];
+        let manage = [Right::on_model(&self.destination, "MANAGE")];
         Ok(rights::missing(world, principal, &manage).await?.is_empty())
     }
 }

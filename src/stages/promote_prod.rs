@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::alias::MoveChampion;
-use super::copy::Copy;
+use super::copy::{Copy, copied};
 use super::deployment::{self, Parts};
 use super::endpoint::{self, Promoted};
 use super::look::Unchanged;
@@ -15,8 +15,6 @@ use super::preflight::{Preflight, Promotion};
 use super::record::Record;
 use super::watch::Watch;
 use crate::domain::{Failure, Reason};
-use crate::saga::Begun;
-use crate::steps::model::copy_version::{self, Copied};
 
 pub fn phases(parts: &Parts, promotion: &Arc<Promotion>) -> Result<Vec<Box<dyn Phase>>, Failure> {
     let (assignment, engine) = (&parts.assignment, &parts.engine);
@@ -29,36 +27,39 @@ pub fn phases(parts: &Parts, promotion: &Arc<Promotion>) -> Result<Vec<Box<dyn P
     let held = Parts { engine: still, ..parts.clone() };
     let spares = engine.sparing().unwrap_or_else(|| Arc::clone(engine));
     let sparing = Parts { engine: spares, ..parts.clone() };
-    let promoted: Promoted = Arc::new(copied);
-    let preflight =
-        Preflight { promotion: Arc::clone(promotion), assignment: Arc::clone(assignment), engine: Arc::clone(engine) };
-    let copy = |late| Box::new(Copy { promotion: Arc::clone(promotion), assignment: Arc::clone(assignment), late });
+    let none = || Failure::new(Reason::Internal, "promote: the promotion moves no alias");
+    let alias = promotion.alias.clone().ok_or_else(none)?;
+    let promoted: Promoted = {
+        let promotion = Arc::clone(promotion);
+        Arc::new(move |begun| copied(&promotion, begun))
+    };
+    let promotions = vec![Arc::clone(promotion)];
+    let copy = |name, deployed| {
+        let promotions = promotions.clone();
+        Box::new(Copy { promotions, assignment: Arc::clone(assignment), name, deployed })
+    };
 
-    let mut phases: Vec<Box<dyn Phase>> = vec![Box::new(preflight)];
+    let mut phases: Vec<Box<dyn Phase>> = vec![Box::new(Preflight {
+        promotions: promotions.clone(),
+        assignment: Arc::clone(assignment),
+        engine: Arc::clone(engine),
+    })];
     phases.extend(deployment::opening(parts, Unchanged::GoOn));
-    phases.push(copy(false));
+    phases.push(copy("copy", false));
     phases.extend(deployment::deploying(&held, ["deploy", "verify"], Some(engine)));
-    phases.push(copy(true));
+    phases.push(copy("copy-late", true));
     if let Some(serve) = &promotion.serve {
         phases.extend(endpoint::phases(serve, &promoted));
     }
     phases.extend(deployment::trying(&held));
-    phases.push(Box::new(MoveChampion { promotion: Arc::clone(promotion), promoted: Arc::clone(&promoted) }));
+    phases.push(Box::new(MoveChampion { alias, promoted }));
     phases.extend(deployment::deploying(&sparing, ["schedules", "verify-schedules"], None));
     phases.push(Box::new(Watch {
-        promotion: Arc::clone(promotion),
+        promotions: promotions.clone(),
         assignment: Arc::clone(assignment),
         engine: Arc::clone(engine),
-        promoted,
     }));
     phases.extend(deployment::deleting(parts, "record"));
     phases.push(Box::new(Record(Arc::clone(assignment))));
     Ok(phases)
-}
-
-/// The version that this run copied, or found copied.
-fn copied(begun: &[Begun]) -> Option<(crate::domain::ModelName, crate::domain::ModelVersion)> {
-    let copy = begun.iter().rev().find(|b| b.spec.verb == copy_version::VERB)?;
-    let Copied { model, version, .. } = Copied::of(copy.outcome.as_ref()?)?;
-    Some((model, version))
 }

@@ -1,4 +1,5 @@
-//! Phases `train`, `version` and `validate`: from a deployed training job to a version that is ready to be judged.
+//! Phases `train`, `version` and `validate`: from a deployed training job to a version that is ready to be judged, or with
+//! one that an earlier environment trained.
 //!
 //! Whether there is a champion to compare with is asked before anything trains, and not first at the gate: hours of
 //! compute would prove nothing. Which version was made is found out once and written down; later phases go on with that
@@ -11,11 +12,15 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::assignment::Assignment;
-use super::deployment::Parts;
-use super::gate;
-use super::jobs::{self, Asked};
+use super::copy::{Copy, copied};
+use super::deployment::{self, Parts};
+use super::gate::{self, Gate, Tag};
+use super::jobs;
+use super::look::Unchanged;
 use super::phase::{Context, Decision, Phase};
+use super::preflight::Promotion;
 use super::record;
+use super::watch::Watch;
 use crate::domain::fact::{self, Release, Tested};
 use crate::domain::{Alias, Failure, ModelName, Purpose, Reason};
 use crate::inputs::config::{Smoke, Train};
@@ -40,12 +45,79 @@ pub struct Trained {
     pub alias: Alias,
 }
 
-pub struct Training(pub Parts);
+/// A version that an earlier environment trained and judged, and what must be shown of it here.
+#[derive(Clone)]
+pub struct Taken {
+    pub promotion: Arc<Promotion>,
+    pub validate: Vec<Smoke>,
+}
+
+/// A deployment with `between` and the tests of its models behind it. `unchanged` is the phase to go on with where nothing
+/// is to be deployed. What the bundle no longer has is deleted behind the gate: until then everything can be taken back.
+pub fn deploying(parts: &Parts, unchanged: &'static str, between: Vec<Box<dyn Phase>>) -> Vec<Box<dyn Phase>> {
+    if first(&parts.assignment).is_none() {
+        let mut phases = deployment::phases(parts, Unchanged::SkipTo(unchanged));
+        phases.extend(between);
+        return phases;
+    }
+    let spares = parts.engine.sparing();
+    let engine = spares.clone().unwrap_or_else(|| Arc::clone(&parts.engine));
+    let sparing = Parts { engine, ..parts.clone() };
+    let mut phases = deployment::opening(parts, Unchanged::LockAndSkipTo(unchanged));
+    phases.extend(deployment::deploying(&sparing, ["deploy", "verify"], Some(&parts.engine)));
+    phases.extend(deployment::trying(&sparing));
+    phases.extend(between);
+    phases.extend(tests(&sparing));
+    if spares.is_some() {
+        phases.extend(deployment::deleting(parts, "record"));
+    }
+    phases
+}
+
+/// From what is deployed to what is tested: the same phases wherever a model is trained, and for one that an earlier
+/// environment trained all but the training and the gate.
+fn tests(parts: &Parts) -> Vec<Box<dyn Phase>> {
+    let asked = || Arc::clone(&parts.assignment);
+    let (trains, takes) = (!parts.assignment.models.is_empty(), !parts.assignment.taken.is_empty());
+    let mut phases: Vec<Box<dyn Phase>> = Vec::new();
+    if takes {
+        let promotions = parts.assignment.promotions();
+        phases.push(Box::new(Copy { promotions, assignment: asked(), name: COPY, deployed: true }));
+    }
+    if trains {
+        phases.push(Box::new(Training(parts.clone())));
+    }
+    if trains || takes {
+        phases.push(Box::new(Versions(asked())));
+        phases.push(Box::new(Validation(parts.clone())));
+        phases.push(Box::new(Gate(asked())));
+        phases.push(Box::new(Tag(asked())));
+    }
+    if takes {
+        let promotions = parts.assignment.promotions();
+        phases.push(Box::new(Watch { promotions, assignment: asked(), engine: Arc::clone(&parts.engine) }));
+    }
+    phases
+}
+
+/// The first of them.
+pub fn first(asked: &Assignment) -> Option<&'static str> {
+    match (asked.taken.is_empty(), asked.models.is_empty()) {
+        (false, _) => Some(COPY),
+        (true, false) => Some(TRAIN),
+        (true, true) => None,
+    }
+}
+
+const COPY: &str = "copy";
+const TRAIN: &str = "train";
+
+struct Training(Parts);
 
 #[async_trait]
 impl Phase for Training {
     fn name(&self) -> &str {
-        "train"
+        TRAIN
     }
 
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
@@ -68,7 +140,7 @@ impl Phase for Training {
             // The same job with the same parameters is one run, also for two models that it trains.
             let mut identity = identity(asked, release, &train.job);
             identity.extend(train.parameters.iter().map(|(name, value)| format!("{name}={value}")));
-            let job = Asked {
+            let job = jobs::Asked {
                 key: &train.job,
                 purpose: Purpose::Training,
                 model: Some(&model.key),
@@ -83,7 +155,7 @@ impl Phase for Training {
     }
 }
 
-pub struct Versions(pub Arc<Assignment>);
+struct Versions(Arc<Assignment>);
 
 #[async_trait]
 impl Phase for Versions {
@@ -99,6 +171,11 @@ impl Phase for Versions {
         }
         let release = release(asked)?;
         let mut found = Vec::new();
+        for promotion in asked.promotions() {
+            let none = || Failure::new(Reason::Internal, format!("test `{}`: nothing was copied", promotion.key));
+            let (model, version) = copied(&promotion, begun).ok_or_else(none)?;
+            found.push(Tested { key: promotion.key.clone(), model, version });
+        }
         for model in &asked.models {
             let ended = jobs::ended(begun, Purpose::Training).find(|(key, _)| *key == model.key);
             let (_, ended) = ended.ok_or_else(|| {
@@ -114,7 +191,7 @@ impl Phase for Versions {
     }
 }
 
-pub struct Validation(pub Parts);
+struct Validation(Parts);
 
 #[async_trait]
 impl Phase for Validation {
@@ -124,25 +201,30 @@ impl Phase for Validation {
 
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
         let Parts { assignment: asked, engine, .. } = &self.0;
-        if asked.models.iter().all(|model| model.validate.is_empty()) {
+        let trained = asked.models.iter().map(|model| (&model.key, &model.validate));
+        let taken = asked.taken.iter().map(|taken| (&taken.promotion.key, &taken.validate));
+        let validated: BTreeMap<&String, &Vec<Smoke>> =
+            trained.chain(taken).filter(|(_, jobs)| !jobs.is_empty()).collect();
+        if validated.is_empty() {
             return Ok(Decision::default());
         }
         let release = release(asked)?;
         let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         let mut changes = Graph::new();
-        for (model, made) in versions(asked, at)? {
+        for made in made(at) {
+            let Some(validate) = validated.get(&made.key) else { continue };
             let offered = [
                 ("model_name", made.model.to_string()),
                 ("model_version", made.version.to_string()),
                 (TAGS[0], release.commit.clone()),
             ];
-            for (i, validate) in model.validate.iter().enumerate() {
+            for (i, validate) in validate.iter().enumerate() {
                 let mut identity = identity(asked, release, &validate.job);
                 identity.extend([made.model.to_string(), made.version.to_string(), i.to_string()]);
-                let job = Asked {
+                let job = jobs::Asked {
                     key: &validate.job,
                     purpose: Purpose::Validation,
-                    model: Some(&model.key),
+                    model: Some(&made.key),
                     parameters: &validate.parameters,
                     offered: &offered,
                     identity,
@@ -155,9 +237,14 @@ impl Phase for Validation {
     }
 }
 
-/// Each model with the version that was made of it in this run.
+/// Every version that this run is to test, trained here or before.
+pub fn made(at: &Context) -> Vec<Tested> {
+    record::fact(&at.journal.entries(), fact::TRAINED).unwrap_or_default()
+}
+
+/// Each model that is trained here with the version that was made of it in this run.
 pub fn versions<'a>(asked: &'a Assignment, at: &Context) -> Result<Vec<(&'a Trained, Tested)>, Failure> {
-    let made: Vec<Tested> = record::fact(&at.journal.entries(), fact::TRAINED).unwrap_or_default();
+    let made = made(at);
     let of = |model: &'a Trained| {
         let made = made.iter().find(|made| made.key == model.key).cloned();
         let none = || Failure::new(Reason::Internal, format!("judge `{}`: no version was found before", model.key));

@@ -1,12 +1,14 @@
 //! Phase `watch`: what a promotion promised about the time it took, and about what serves now.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::assignment::Assignment;
-use super::endpoint::{Promoted, entity_name};
+use super::copy::copied;
+use super::endpoint::entity_name;
 use super::phase::{Context, Decision, Phase};
 use super::preflight::Promotion;
 use crate::domain::{Failure, Reason};
@@ -17,10 +19,9 @@ use crate::steps::runs_since::runs_since;
 use crate::steps::serve::endpoint;
 
 pub struct Watch {
-    pub promotion: Arc<Promotion>,
+    pub promotions: Vec<Arc<Promotion>>,
     pub assignment: Arc<Assignment>,
     pub engine: Arc<dyn Engine>,
-    pub promoted: Promoted,
 }
 
 #[async_trait]
@@ -31,7 +32,9 @@ impl Phase for Watch {
 
     async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
         let mut verdicts = vec![self.nothing_trained(at).await?];
-        verdicts.extend(self.serves(at, begun).await?);
+        for promotion in &self.promotions {
+            verdicts.extend(serves(promotion, at, begun).await?);
+        }
         Ok(Decision { verdicts, ..Decision::default() })
     }
 }
@@ -43,29 +46,30 @@ impl Watch {
         let since = began.unwrap_or_else(|| at.world.clock.now());
         let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         let mut found = Vec::new();
-        for key in &self.promotion.training {
+        let training: BTreeSet<&String> = self.promotions.iter().flat_map(|p| &p.training).collect();
+        for key in &training {
             let live = &plan.document["plan"][format!("resources.jobs.{key}")]["remote_state"]["job_id"];
             let Some(id) = live.as_i64().or_else(|| live.as_str()?.parse().ok()) else { continue };
-            found.extend(runs_since(&at.world, id, since).await?.into_iter().map(|url| (key.clone(), url)));
+            found.extend(runs_since(&at.world, id, since).await?.into_iter().map(|url| ((*key).clone(), url)));
         }
-        Ok(may_promote::nothing_trained(self.promotion.training.len(), &found))
+        Ok(may_promote::nothing_trained(training.len(), &found))
     }
+}
 
-    /// The endpoint gives the promoted version everything.
-    async fn serves(&self, at: &Context, begun: &[Begun]) -> Result<Option<Verdict>, Failure> {
-        const RULE: &str = "serves-it";
-        let (Some(serve), Some((model, version))) = (&self.promotion.serve, (self.promoted)(begun)) else {
-            return Ok(None);
-        };
-        let now = endpoint::read(&at.world, &serve.endpoint).await?;
-        let name = entity_name(&model, version);
-        let words = now.as_ref().map_or_else(|| "nothing".to_owned(), |e| e.serving.words());
-        let everything = now.is_some_and(|e| e.serving.traffic.get(&name) == Some(&100));
-        if everything {
-            return Ok(Some(Verdict::yes(RULE, format!("endpoint `{}` serves {words}", serve.endpoint))));
-        }
-        let message = format!("end with `{name}` serving: endpoint `{}` serves {words}", serve.endpoint);
-        let failure = Failure::new(Reason::EndpointChanged, message);
-        Ok(Some(Verdict::no(RULE, failure.hint("somebody else updates this endpoint; a bundle that has it, perhaps"))))
+/// The endpoint gives the promoted version everything.
+async fn serves(promotion: &Promotion, at: &Context, begun: &[Begun]) -> Result<Option<Verdict>, Failure> {
+    const RULE: &str = "serves-it";
+    let (Some(serve), Some((model, version))) = (&promotion.serve, copied(promotion, begun)) else {
+        return Ok(None);
+    };
+    let now = endpoint::read(&at.world, &serve.endpoint).await?;
+    let name = entity_name(&model, version);
+    let words = now.as_ref().map_or_else(|| "nothing".to_owned(), |e| e.serving.words());
+    let everything = now.is_some_and(|e| e.serving.traffic.get(&name) == Some(&100));
+    if everything {
+        return Ok(Some(Verdict::yes(RULE, format!("endpoint `{}` serves {words}", serve.endpoint))));
     }
+    let message = format!("end with `{name}` serving: endpoint `{}` serves {words}", serve.endpoint);
+    let failure = Failure::new(Reason::EndpointChanged, message);
+    Ok(Some(Verdict::no(RULE, failure.hint("somebody else updates this endpoint; a bundle that has it, perhaps"))))
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod action_file;
+mod alias_only;
 mod archives;
 mod bundle_by_hand;
 mod bundle_plan;
@@ -64,5 +65,6 @@ mod stand_in_workspace;
 mod stand_ins_together;
 mod state_exchange;
 mod still_clock;
+mod trained_in_dev;
 mod training;
 mod workspace_client;

@@ -1,80 +1,15 @@
 //! A model on its way through staging: trained, found, validated, judged, tagged and recorded, or refused with nothing left.
 
-use mlops_deploy::rehearsal::front::{Fault, Rule};
-use mlops_deploy::rehearsal::workspace::{Control, Outcome, Seen};
-use reqwest::Method;
+use mlops_deploy::rehearsal::workspace::{Outcome, Seen};
 use serde_json::{Value, json};
 
-use crate::stage_world::{Left, STAGING_DEPLOYER, StageWorld, Step, settled};
+use crate::stage_world::trainer::{Trainer, Training};
+use crate::stage_world::{Left, STAGING_DEPLOYER, StageWorld, settled};
 
 const MODEL: &str = "staging.scores.churn";
-const RECORDS: &str = "/api/2.0/fs/files/Volumes/staging/ops/deployments/tiny";
-const VERSIONS: &str = "/api/2.1/unity-catalog/models/staging.scores.churn/versions";
 
-/// What a training leaves in MLflow.
-struct Training<'t> {
-    commit: &'t str,
-    dataset: &'t str,
-    metrics: &'t [(&'t str, Value)],
-}
-
-async fn ask(control: &Control, method: Method, path: &str, body: Value) -> Value {
-    let request = reqwest::Client::new().request(method, format!("{}{path}", control.url()));
-    let request = request.bearer_auth(control.token_for(STAGING_DEPLOYER).unwrap());
-    let request = if body.is_null() { request } else { request.json(&body) };
-    let reply = request.send().await.unwrap();
-    if reply.status() == 404 {
-        return Value::Null;
-    }
-    assert!(reply.status().is_success(), "{path}: {}", reply.text().await.unwrap());
-    reply.json().await.unwrap_or_default()
-}
-
-async fn mlflow(control: &Control, call: &str, body: Value) -> Value {
-    ask(control, Method::POST, &format!("/api/2.0/mlflow/{call}"), body).await
-}
-
-/// What the run that goes on does, as a training job would.
-async fn register(control: &Control, training: &Training<'_>) {
-    let runs = ask(control, Method::GET, "/api/2.2/jobs/runs/list", Value::Null).await;
-    let (run, name) = (&runs["runs"][0]["run_id"], &runs["runs"][0]["run_name"]);
-    assert_eq!(name, "fit");
-    let experiment = mlflow(control, "experiments/create", json!({"name": format!("/Shared/fit-{run}")})).await;
-    let tags = json!([
-        {"key": "mlflow.databricks.jobRunID", "value": run.to_string()},
-        {"key": "git_sha", "value": training.commit},
-    ]);
-    let begun = json!({"experiment_id": experiment["experiment_id"], "tags": tags});
-    let id = mlflow(control, "runs/create", begun).await["run"]["info"]["run_id"].as_str().unwrap().to_owned();
-    let data = json!({"name": "holdout", "digest": training.dataset, "source_type": "code", "source": "{}"});
-    let inputs = json!({"run_id": id, "datasets": [{"dataset": data, "tags": []}]});
-    mlflow(control, "runs/log-inputs", inputs).await;
-    let point = |(key, value): &(&str, Value)| json!({"key": key, "value": value, "timestamp": 1, "step": 0});
-    let metrics: Vec<Value> = training.metrics.iter().map(point).collect();
-    mlflow(control, "runs/log-batch", json!({"run_id": id, "metrics": metrics})).await;
-    let new = json!({"name": MODEL, "source": format!("runs:/{id}/model"), "run_id": id});
-    let made = mlflow(control, "unity-catalog/model-versions/create", new).await;
-    let version = json!({"name": MODEL, "version": made["model_version"]["version"]});
-    mlflow(control, "unity-catalog/model-versions/finalize", version).await;
-}
-
-/// Runs the stage; its training job makes a version before it ends.
-async fn staged(world: &StageWorld, step: Step, training: Training<'_>) -> Left {
-    let control = world.staging();
-    control.hold_runs();
-    control.fail(Rule::on("GET", "/api/2.2/jobs/runs/get", Fault::Delay { millis: 1 }));
-    let left = {
-        let mut left = std::pin::pin!(step.left(step.spawn()));
-        tokio::select! {
-            left = &mut left => panic!("it ended before it trained: {left:?}"),
-            () = control.faults().delaying() => {}
-        }
-        register(control, &training).await;
-        control.let_runs_end();
-        left.await
-    };
-    step.settle().await.expect(0);
-    left
+fn trainer(world: &StageWorld) -> Trainer<'_> {
+    Trainer { control: world.staging(), who: STAGING_DEPLOYER, model: MODEL }
 }
 
 async fn released(world: &StageWorld) -> String {
@@ -88,24 +23,15 @@ async fn with_champion() -> (StageWorld, String, String) {
     let commit = world.github.tip("main").unwrap();
     let step = world.deploy_staging(&release).with("INPUT_BOOTSTRAP", "true");
     let first = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.9))] };
-    staged(&world, step, first).await.expect(0);
-    let alias = "/api/2.1/unity-catalog/models/staging.scores.churn/aliases/champion";
-    ask(world.staging(), Method::PUT, alias, json!({"version_num": 1})).await;
+    trainer(&world).trains(step, first).await.expect(0);
+    trainer(&world).set_alias("champion", 1).await;
     let commit = world.push();
     let release = released(&world).await;
     (world, release, commit)
 }
 
 async fn record(world: &StageWorld, sequence: u64) -> Value {
-    ask(world.staging(), Method::GET, &format!("{RECORDS}/{sequence:08}.json"), Value::Null).await
-}
-
-async fn tags(world: &StageWorld, version: u64) -> Value {
-    let path = format!("/api/2.0/mlflow/unity-catalog/model-versions/get?name={MODEL}&version={version}");
-    let found = ask(world.staging(), Method::GET, &path, Value::Null).await["model_version"].clone();
-    assert!(found.is_object(), "there is no version {version}");
-    let tags = found["tags"].as_array().cloned().unwrap_or_default();
-    tags.into_iter().map(|tag| (tag["key"].as_str().unwrap().to_owned(), tag["value"].clone())).collect()
+    trainer(world).record("staging", sequence).await
 }
 
 /// Refused, and the version says nothing, the champion is who it was, the ledger has no second record.
@@ -113,9 +39,8 @@ async fn refused(world: &StageWorld, left: &Left, reason: &str) {
     left.expect(3);
     assert_eq!(left.output("failure-reason"), reason, "{}", left.stdout);
     assert_eq!(left.output("outcome"), "refused", "{}", left.stdout);
-    assert_eq!(tags(world, 2).await, json!({}));
-    let champion = ask(world.staging(), Method::GET, &format!("{VERSIONS}/1?include_aliases=true"), Value::Null).await;
-    assert_eq!(champion["aliases"][0]["alias_name"], "champion", "{champion}");
+    assert_eq!(trainer(world).tags(2).await, json!({}));
+    assert_eq!(trainer(world).aliased("champion").await, json!(1));
     assert_eq!(record(world, 2).await, Value::Null);
 }
 
@@ -126,7 +51,7 @@ async fn a_version_that_passes_is_tagged_and_recorded() {
     assert_eq!(first["details"]["models"], json!([{"key": "churn", "model": MODEL, "version": 1}]));
     world.staging().forget_requests();
     let better = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.93))] };
-    let left = staged(&world, world.deploy_staging(&release), better).await;
+    let left = trainer(&world).trains(world.deploy_staging(&release), better).await;
     left.expect(0);
     assert_eq!(left.output("outcome"), "succeeded");
     let record = record(&world, 2).await;
@@ -136,7 +61,7 @@ async fn a_version_that_passes_is_tagged_and_recorded() {
     assert_eq!((&gate["metric"], &gate["value"], &gate["champion"]), (&json!("auc"), &json!("0.93"), &json!("0.9")));
     let jobs: Vec<&Value> = record["details"]["runs"].as_array().unwrap().iter().map(|run| &run["job"]).collect();
     assert_eq!(jobs, ["fit", "train"]);
-    let tags = tags(&world, 2).await;
+    let tags = trainer(&world).tags(2).await;
     assert_eq!(tags["mlops_gate"], "passed");
     assert_eq!((&tags["mlops_release"], &tags["git_sha"]), (&json!(release), &json!(commit)));
     assert!(left.summary.contains("| `churn auc` | `0.93` |"), "{}", left.summary);
@@ -155,7 +80,7 @@ async fn a_version_that_passes_is_tagged_and_recorded() {
 async fn a_worse_model_is_refused_and_leaves_nothing() {
     let (world, release, commit) = with_champion().await;
     let worse = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.88))] };
-    let left = staged(&world, world.deploy_staging(&release), worse).await;
+    let left = trainer(&world).trains(world.deploy_staging(&release), worse).await;
     refused(&world, &left, "worse-than-champion").await;
     assert!(left.summary.contains("| `churn auc` | `0.88` |"), "{}", left.summary);
 }
@@ -168,16 +93,16 @@ async fn a_first_version_that_is_refused_stays_and_so_does_its_model() {
     let commit = world.github.tip("main").unwrap();
     let step = world.deploy_staging(&release).with("INPUT_BOOTSTRAP", "true");
     let poor = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.5))] };
-    let left = staged(&world, step, poor).await;
+    let left = trainer(&world).trains(step, poor).await;
     left.expect(3);
     assert_eq!((left.output("failure-reason"), left.output("outcome")), ("below-threshold", "refused"));
     assert!(left.summary.contains("but for `registered_models.churn`, `schemas.scores`"), "{}", left.summary);
-    assert_eq!(tags(&world, 1).await, json!({}));
+    assert_eq!(trainer(&world).tags(1).await, json!({}));
     let commit = world.push();
     let release = released(&world).await;
     let step = world.deploy_staging(&release).with("INPUT_BOOTSTRAP", "true");
     let good = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.9))] };
-    staged(&world, step, good).await.expect(0);
+    trainer(&world).trains(step, good).await.expect(0);
     assert_eq!(record(&world, 1).await["details"]["models"][0]["version"], 2);
 }
 
@@ -190,7 +115,7 @@ async fn what_proves_nothing_is_refused() {
     ] {
         let (world, release, commit) = with_champion().await;
         let training = Training { commit: &commit, dataset, metrics: &[(metric, value)] };
-        let left = staged(&world, world.deploy_staging(&release), training).await;
+        let left = trainer(&world).trains(world.deploy_staging(&release), training).await;
         refused(&world, &left, reason).await;
     }
 }
@@ -200,7 +125,7 @@ async fn a_version_of_another_commit_is_refused() {
     let (world, release, commit) = with_champion().await;
     let other = commit.chars().rev().collect::<String>();
     let training = Training { commit: &other, dataset: "d1", metrics: &[("auc", json!(0.95))] };
-    let left = staged(&world, world.deploy_staging(&release), training).await;
+    let left = trainer(&world).trains(world.deploy_staging(&release), training).await;
     refused(&world, &left, "other-commit").await;
 }
 
@@ -209,7 +134,7 @@ async fn a_failed_validation_is_refused_before_the_gate() {
     let (world, release, commit) = with_champion().await;
     world.staging().script("train", "*", Outcome::Failed { error: "AssertionError: it is biased".to_owned() });
     let training = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.95))] };
-    let left = staged(&world, world.deploy_staging(&release), training).await;
+    let left = trainer(&world).trains(world.deploy_staging(&release), training).await;
     refused(&world, &left, "validation-failed").await;
     assert!(!left.summary.contains("churn auc"), "{}", left.summary);
 }

@@ -270,10 +270,15 @@ fn named_jobs_exist(config: &Config, asked: &str, resolved: &[ResolvedTarget]) -
     let smoke = config.smoke.iter().enumerate();
     let mut named: Vec<_> = smoke.map(|(i, s)| (Purpose::Smoke, &s.job, format!("smoke[{i}].job"))).collect();
     for (key, model) in &config.models {
-        let Some(train) = model.train.as_ref().filter(|train| Some(train.environment()) == environment) else {
+        let Some(train) = model.train.as_ref() else { continue };
+        let trains = Some(train.environment()) == environment;
+        // What is trained before staging is validated in staging once more.
+        if !trains && environment != Some("staging") {
             continue;
-        };
-        named.push((Purpose::Training, &train.job, format!("models.{key}.train.job")));
+        }
+        if trains {
+            named.push((Purpose::Training, &train.job, format!("models.{key}.train.job")));
+        }
         let validate = model.validate.iter().enumerate();
         named.extend(validate.map(|(i, v)| (Purpose::Validation, &v.job, format!("models.{key}.validate[{i}].job"))));
     }

@@ -209,6 +209,8 @@ impl Run<'_> {
             store = release::store(config, &world)?;
             unpacked.release.kept = store.as_ref().map(|store| store.place()).unwrap_or_default();
             self.fact(fact::RELEASE, &unpacked.release).await?;
+            let target = prepare::target(&self.inputs, environment);
+            work.models = models::trained_in(config, environment, &target, &unpacked.manifest)?;
             work.bundle = unpacked.manifest.bundle;
             work.release = Some(unpacked.release);
         }
@@ -235,8 +237,13 @@ impl Run<'_> {
         let (unpacked, evidence) = self.phase("release", fetching).await?;
         let engine = self.phase("check", engine::load_release(self, config, &unpacked, &target)).await?;
         let configured = unpacked.manifest.targets.get(&target).cloned().unwrap_or_default();
+        let taken = match self.inputs.stage {
+            Stage::DeployStaging => models::taken_by(config, environment, "dev", &configured, &evidence.tested)?,
+            _ => Vec::new(),
+        };
         let work = Work {
             models: models::trained_in(config, environment, &target, &unpacked.manifest)?,
+            taken,
             commit: unpacked.manifest.commit().map(str::to_owned),
             bundle: unpacked.manifest.bundle,
             release: Some(unpacked.release),

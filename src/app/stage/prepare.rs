@@ -19,7 +19,7 @@ use crate::policy::host_allowed::{self, NamedHost};
 use crate::policy::{Verdict, plan_principal};
 use crate::ports::engine::ActAs;
 use crate::stages::assignment::Assignment;
-use crate::stages::train::Trained;
+use crate::stages::train::{Taken, Trained};
 
 /// The configuration file, read and checked.
 pub async fn configuration(desk: &Desk, inputs: &Inputs) -> Result<Config, Failure> {
@@ -135,6 +135,7 @@ pub struct Work {
     pub seen: BTreeMap<String, Head>,
     pub tested: Vec<Tested>,
     pub models: Vec<Trained>,
+    pub taken: Vec<Taken>,
 }
 
 pub fn target(inputs: &Inputs, environment: &Environment) -> String {
@@ -161,6 +162,7 @@ pub fn assignment(
         seen: work.seen,
         tested: work.tested,
         models: work.models,
+        taken: work.taken,
         bootstrap: inputs.bootstrap,
         environment: environment.clone(),
         smoke: config.smoke.clone(),

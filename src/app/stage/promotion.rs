@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::models::name_in;
+use super::models::{name_of, passed};
 use crate::domain::{Alias, Failure, Reason, fact};
 use crate::inputs::Config;
 use crate::inputs::config::{Model, Serve as Asked};
@@ -22,14 +22,8 @@ pub fn promotion(
     target: &Value,
 ) -> Result<Arc<Promotion>, Failure> {
     let (key, model) = chosen(config, wanted)?;
-    let tested = assignment.tested.iter().find(|tested| tested.key == key);
-    let Some(tested) = tested else {
-        let message =
-            format!("promote model `{key}`: staging's record of this release names no version of it that passed");
-        return Err(Failure::new(Reason::NotTested, message)
-            .hint("run `deploy-staging` with this release first; it trains, tests and records the version"));
-    };
-    let destination = name_in(target, key)?;
+    let tested = passed(key, "staging", &assignment.tested)?;
+    let destination = name_of(model, key, target)?;
     let alias = Alias::parse(model.alias())
         .map_err(|why| Failure::new(Reason::InvalidConfig, format!("read `models.{key}.alias`: an alias {why}")))?;
     Ok(Arc::new(Promotion {
@@ -38,7 +32,7 @@ pub fn promotion(
         version: tested.version,
         tested: Some(tested.version),
         destination,
-        alias,
+        alias: Some(alias),
         serve: model.serve.as_ref().map(serve),
         training: config.training_jobs(),
     }))

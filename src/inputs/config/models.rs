@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::shape::{Smoke, blank_is_default};
-use crate::domain::Alias;
+use crate::domain::{Alias, ModelName};
 use crate::inputs::period::Period;
 
 /// A registered model of the bundle.
@@ -16,6 +16,9 @@ use crate::inputs::period::Period;
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "a model")]
 pub struct Model {
+    /// Its full name, where all environments share one model and not every target's bundle makes it; default: what the
+    /// target calls it.
+    pub name: Option<String>,
     /// The job that trains it.
     pub train: Option<Train>,
     /// Jobs that validate a trained version; each must end in SUCCESS.
@@ -235,6 +238,9 @@ impl Serve {
 pub(super) fn contradictions(models: &IndexMap<String, Model>, refuse: &mut impl FnMut(&str, String)) {
     for (key, model) in models {
         let at = format!("models.{key}");
+        if let Some(Err(why)) = model.name.as_deref().map(ModelName::parse) {
+            refuse(&format!("{at}.name"), format!("`{at}.name`: a model {why}, e.g. `ml.models.churn`"));
+        }
         if let Err(why) = Alias::parse(model.alias()) {
             refuse(&format!("{at}.alias"), format!("`{at}.alias`: an alias {why}, e.g. `champion`"));
         }

@@ -7,6 +7,7 @@
 mod memory;
 mod targets;
 pub mod tiers;
+pub mod trainer;
 
 use std::collections::BTreeMap;
 use std::fs;
