@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::bundle::fields::Type;
 use crate::bundle::kinds::{Kind, Lift};
 use crate::bundle::requests::{PRINCIPALS, elements, extend, insert};
 use crate::bundle::typed;
@@ -37,6 +38,7 @@ pub fn remote(kind: &Kind, id: &str, answer: &Value) -> Value {
                     *path = workspace_path(path);
                 }
             }
+            Lift::ZerosUnshown => {}
             Lift::ScopeAcls => {
                 out.insert("scope_name".into(), id.into());
                 insert(&mut out, "acls", answer.get("items").cloned());
@@ -54,6 +56,17 @@ pub fn remote(kind: &Kind, id: &str, answer: &Value) -> Value {
         }
     }
     typed::received(&Value::Object(out), kind.remote)
+}
+
+/// A remote state as a plan shows it.
+pub fn shown(kind: &Kind, remote: &Value) -> Value {
+    let mut out = typed::pruned(remote, &Type::Message(kind.remote));
+    if kind.api.lift.iter().any(|lift| matches!(lift, Lift::ZerosUnshown))
+        && let Some(fields) = out.as_object_mut()
+    {
+        fields.retain(|_, value| *value != "" && *value != false && *value != 0);
+    }
+    out
 }
 
 fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
@@ -83,6 +96,7 @@ fn dashboard(out: &mut Map<String, Value>, answer: &Value) {
             (Some(published), Some(edited)) => published >= edited,
             _ => true,
         };
+    out.entry("serialized_dashboard").or_insert_with(|| "".into());
     out.insert("published".into(), is_published.into());
     let embeds = published.and_then(|p| p.get("embed_credentials")).and_then(Value::as_bool).unwrap_or(false);
     out.insert("embed_credentials".into(), embeds.into());

@@ -2,7 +2,8 @@
 
 use crate::bundle::lists::resources;
 use crate::bundle::resolve::Bundle;
-use crate::domain::Tree;
+use crate::bundle::source::join;
+use crate::domain::{Node, Tree};
 
 /// The pass that gives every resource its defaults.
 pub fn fill(bundle: &mut Bundle<'_>) {
@@ -37,6 +38,13 @@ pub fn fill(bundle: &mut Bundle<'_>) {
         default(warehouse, "max_num_clusters", 1i64);
         default(warehouse, "spot_instance_policy", "COST_OPTIMIZED");
     }
+    for dashboard in resources(bundle, "dashboards").filter(|d| d.as_map().is_some()) {
+        if let Some(parent) = dashboard.get_mut("parent_path")
+            && let Some(written) = parent.as_str()
+        {
+            parent.node = Node::String(in_workspace(written));
+        }
+    }
     let folder = bundle.config.text(&["workspace", "resource_path"]).unwrap_or_default().to_owned();
     for kind in ["alerts", "dashboards"] {
         for resource in resources(bundle, kind).filter(|r| r.as_map().is_some()) {
@@ -45,6 +53,14 @@ pub fn fill(bundle: &mut Bundle<'_>) {
                 default(resource, "embed_credentials", false);
             }
         }
+    }
+}
+
+/// A dashboard's folder is named from the root of the workspace, however it is written.
+fn in_workspace(folder: &str) -> String {
+    match folder == "/Workspace" || folder.starts_with("/Workspace/") {
+        true => folder.to_owned(),
+        false => join("/Workspace", folder.trim_start_matches('/')),
     }
 }
 

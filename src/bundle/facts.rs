@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::bundle::lookups::Found;
+use crate::bundle::wheel_compute::Runtimes;
 use crate::domain::Tree;
 
 /// What the caller asked for, and the process environment it may read.
@@ -23,6 +24,8 @@ pub struct Options {
     pub cluster_id: Option<String>,
     /// Look also at what a deployment finds out by itself.
     pub validate: bool,
+    /// Whoever calls answers for the bundle's hooks, and writes into volumes: no stage does.
+    pub by_hand: bool,
 }
 
 /// Who deploys: the names and paths of a target follow from it.
@@ -86,4 +89,6 @@ pub struct Facts {
     pub git: Option<Git>,
     /// The ids of what variables look up, as far as the workspace was asked.
     pub lookups: Found,
+    /// The runtimes of clusters that are there already, as far as the workspace was asked.
+    pub runtimes: Runtimes,
 }

@@ -202,7 +202,7 @@ fn base(path: &str) -> &str {
 }
 
 /// A path without a scheme that does not begin at a root of the workspace.
-fn is_local_library(path: &str) -> bool {
+pub fn is_local_library(path: &str) -> bool {
     let scheme = path.split_once(':').map(|(scheme, _)| scheme);
     let has_scheme = scheme.is_some_and(|s| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric()));
     !path.starts_with('/') && !has_scheme

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::bundle::facts::Options;
 use crate::bundle::source::{self, Source};
-use crate::bundle::{early, fields, glob, json, merge, target, yaml};
+use crate::bundle::{early, fields, glob, json, merge, one_per_file, target, yaml};
 use crate::domain::{Diagnostic, Failure, Map, Node, Origin, Path, Tree};
 
 /// The names a root file may have.
@@ -76,6 +76,14 @@ pub fn load(source: &dyn Source, options: &Options) -> Result<Loaded, Failure> {
             break;
         }
     }
+    Ok(loader.loaded)
+}
+
+/// The root file alone, for what has to be done before anything is included.
+pub fn root(source: &dyn Source, options: &Options) -> Result<Loaded, Failure> {
+    let loaded = Loaded { config: Tree::map(), ..Loaded::default() };
+    let mut loader = Loader { source, options, loaded };
+    loader.root()?;
     Ok(loader.loaded)
 }
 
@@ -206,6 +214,7 @@ impl Loader<'_> {
                     .detail(format!("Only the `include` section of {root} is applied; the one of this file is not."));
                 self.report(what);
             }
+            self.loaded.diagnostics.extend(one_per_file::recommendation(&name, &tree));
             merge::merge(&mut self.loaded.config, tree);
         }
         Ok(())

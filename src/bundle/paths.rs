@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::bundle::notebook::{self, FileKind};
 use crate::bundle::resolve::Bundle;
 use crate::bundle::source::{EntryKind, clean, join, parent};
-use crate::bundle::{glob, path_fields};
+use crate::bundle::{artifacts, glob, path_fields};
 use crate::domain::{Diagnostic, Failure, Node, Path, Tree};
 
 use path_fields::Role;
@@ -90,6 +90,9 @@ pub fn translate(bundle: &mut Bundle<'_>) {
             }
         };
         tree.node = Node::String(now);
+    }
+    if let Some(diagnostic) = artifacts::missing_folder(bundle) {
+        return bundle.report(diagnostic);
     }
     bundle.config = config;
 }

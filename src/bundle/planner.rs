@@ -141,7 +141,7 @@ impl Planner<'_> {
             value: typed::pruned(&value, &Type::Message(wanted.kind.state)),
             blanks,
             deployed,
-            remote: remote.map(|remote| typed::pruned(&remote, &Type::Message(wanted.kind.remote))),
+            remote: remote.map(|remote| answers::shown(wanted.kind, &remote)),
             answer,
             changes,
             origin: wanted.origin,
@@ -222,7 +222,7 @@ impl Planner<'_> {
 }
 
 fn shown_remote(kind: &'static Kind, id: &str, answer: &Value) -> Value {
-    typed::pruned(&answers::remote(kind, id, answer), &Type::Message(kind.remote))
+    answers::shown(kind, &answers::remote(kind, id, answer))
 }
 
 /// A hash in a state is the text that is wanted, where it is that text's hash.
@@ -284,7 +284,9 @@ fn order(nodes: &BTreeMap<String, Wanted>) -> Result<Vec<String>, Diagnostic> {
         for Dependency { node: on, label } in &wanted.depends_on {
             if !nodes.contains_key(on) {
                 let summary = format!("invalid dependency {label:?}, no such node {on:?}");
-                return Err(Diagnostic::error(summary).at(wanted.origin.clone()));
+                let mut diagnostic = Diagnostic::error(summary);
+                diagnostic.place = wanted.origin.clone();
+                return Err(diagnostic);
             }
             if needs.insert(on.as_str()) {
                 dependants.entry(on).or_default().insert(node, label);

@@ -6,14 +6,14 @@
 //! pass may rely on what an earlier one has checked. What was resolved so far stays, since
 //! `validate` prints it even when it fails.
 
-use crate::bundle::facts::{Facts, Git, Options};
+use crate::bundle::facts::{Facts, Options};
 use crate::bundle::load::{self, Loaded};
 use crate::bundle::lookups::{self, Lookup};
 use crate::bundle::source::Source;
 use crate::bundle::sync::SyncFile;
 use crate::bundle::{
     artifacts, checks, clusters, contents, defaults, early, fields, interpolate, lists, mode, paths, permissions,
-    presets, run_as, schema_names, served_models, sync, unsupported, variables, workspace,
+    presets, run_as, schema_names, served_models, sync, unsupported, variables, wheel_compute, workspace,
 };
 use crate::domain::{Diagnostic, Failure, Origin, Severity, Tree};
 
@@ -44,6 +44,8 @@ pub struct Bundle<'a> {
     pub unsupported: Vec<Unsupported>,
     /// What variables look up and the facts do not have.
     pub lookups: Vec<Lookup>,
+    /// Clusters whose runtime the facts do not have.
+    pub clusters: Vec<String>,
     /// The folder files are uploaded from, as seen from the bundle: `.`, `..`, `../..`.
     pub sync_root: String,
     /// The target itself says where it lives, which production wants.
@@ -83,16 +85,18 @@ pub struct Resolved {
     pub unsupported: Vec<Unsupported>,
     /// Not empty: the workspace has to be asked for these, and the bundle resolved again.
     pub lookups: Vec<Lookup>,
+    /// The same: ids of clusters that tasks with local libraries run on.
+    pub clusters: Vec<String>,
     /// The folder files are uploaded from, as seen from the bundle.
     pub sync_root: String,
-    /// How many folders the work tree lies above the bundle; none without a repository.
-    pub git_depth: Option<usize>,
+    /// The bundle's folder as seen from the work tree; none without a repository.
+    pub bundle_path: Option<String>,
 }
 
 impl Resolved {
     /// The files to upload.
     pub fn files(&self, source: &dyn Source) -> Result<Vec<SyncFile>, Failure> {
-        sync::files(&self.config, &self.sync_root, self.git_depth, source)
+        sync::files(&self.config, &self.sync_root, self.bundle_path.as_deref(), source)
     }
 
     pub fn failed(&self) -> bool {
@@ -112,6 +116,7 @@ pub const PASSES: &[Pass] = &[
     early::workspace_is_there,
     unsupported::constructs,
     sync::relative_to_bundle,
+    sync::infer_root,
     workspace::current_user,
     workspace::git,
     workspace::folders,
@@ -121,7 +126,6 @@ pub const PASSES: &[Pass] = &[
     mode::development,
     interpolate::interpolate,
     typed,
-    sync::infer_root,
     lists::merge_named,
     checks::volumes_hold_artifacts_only,
     served_models::rename,
@@ -145,6 +149,7 @@ pub const PASSES: &[Pass] = &[
     checks::fields,
     paths::expand_pipeline_globs,
     paths::translate,
+    wheel_compute::check,
     artifacts::prepare,
     mode::check,
     permissions::shared_root,
@@ -183,6 +188,7 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         diagnostics: loaded.diagnostics,
         unsupported: Vec::new(),
         lookups: Vec::new(),
+        clusters: Vec::new(),
         sync_root: ".".to_owned(),
         root_path_given: loaded.root_path_given,
     };
@@ -210,7 +216,8 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         validate_checks,
         unsupported: bundle.unsupported,
         lookups: bundle.lookups,
+        clusters: bundle.clusters,
         sync_root: bundle.sync_root,
-        git_depth: facts.git.as_ref().map(Git::depth),
+        bundle_path: facts.git.as_ref().map(|git| git.bundle_path.clone()),
     }
 }

@@ -4,15 +4,10 @@
 //! brings back, minus what `sync.exclude` takes away. Patterns are those of .gitignore. The
 //! root they are relative to is the bundle's folder, or as far above it as a path leads.
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
-
-use crate::bundle::facts::Git;
+use crate::bundle::ignore_rules::{LONGEST, Rules};
 use crate::bundle::resolve::Bundle;
 use crate::bundle::source::{EntryKind, Source, clean, join, parent};
 use crate::domain::{Diagnostic, Failure, Node, Origin, Tree};
-
-/// Patterns of a .gitignore become one big automaton: a longer file is an attack on our memory.
-const LONGEST_RULES: usize = 64 << 10;
 
 /// The pass: paths and patterns were relative to the file that names them.
 pub fn relative_to_bundle(bundle: &mut Bundle<'_>) {
@@ -72,25 +67,25 @@ pub struct SyncFile {
     pub local: String,
 }
 
-/// The files of a resolved bundle, sorted.
+/// The files of a resolved bundle, sorted. `bundle_path` is its folder as seen from the work tree.
 pub fn files(
     config: &Tree,
     sync_root: &str,
-    git_depth: Option<usize>,
+    bundle_path: Option<&str>,
     source: &dyn Source,
 ) -> Result<Vec<SyncFile>, Failure> {
-    let listed = Walk::paths(config, sync_root, git_depth, source)?;
-    let include = Patterns::of(&texts(config, "include"));
-    let exclude = Patterns::of(&texts(config, "exclude"));
+    let listed = Walk::paths(config, sync_root, bundle_path, source)?;
+    let include = patterns(&texts(config, "include"))?;
+    let exclude = patterns(&texts(config, "exclude"))?;
     let mut paths: Vec<String> = listed.into_iter().filter(|file| !file.ignored).map(|file| file.path).collect();
-    if !include.0.is_empty() {
+    if !include.is_empty() {
         // A pattern brings back what .gitignore or the paths keep out.
         let all = Walk::everything(sync_root, source)?;
-        paths.extend(all.into_iter().map(|file| file.path).filter(|path| include.match_file(path)));
+        paths.extend(all.into_iter().map(|file| file.path).filter(|path| include.matches(path)));
     }
     let mut files: Vec<SyncFile> = paths
         .into_iter()
-        .filter(|path| !exclude.match_file(path))
+        .filter(|path| !exclude.matches(path))
         .map(|path| SyncFile { local: join(sync_root, &path), path })
         .collect();
     files.sort();
@@ -100,8 +95,8 @@ pub fn files(
 
 /// The pass at the end: patterns that find nothing, and a deployment without files.
 pub fn check(bundle: &mut Bundle<'_>) {
-    let depth = bundle.facts.git.as_ref().map(Git::depth);
-    let files = files(&bundle.config, &bundle.sync_root, depth, bundle.source);
+    let bundle_path = bundle.facts.git.as_ref().map(|git| git.bundle_path.as_str());
+    let files = files(&bundle.config, &bundle.sync_root, bundle_path, bundle.source);
     let found = files.and_then(|files| Ok((files.is_empty(), patterns_without_files(bundle)?)));
     let (empty, found) = match found {
         Ok(found) => found,
@@ -129,8 +124,8 @@ fn patterns_without_files(bundle: &Bundle<'_>) -> Result<Vec<Diagnostic>, Failur
                 Some(files) => files,
                 None => all.insert(Walk::everything(".", bundle.source)?),
             };
-            let pattern = Patterns::of(&[text.to_owned()]);
-            if !files.iter().any(|file| pattern.match_file(&file.path)) {
+            let pattern = patterns(&[text.to_owned()])?;
+            if !files.iter().any(|file| pattern.matches(&file.path)) {
                 let what = Diagnostic::warning(format!("Pattern {text} does not match any files"));
                 found.push(what.path(format!("sync.{key}[{i}]")).at_tree(item));
             }
@@ -156,22 +151,8 @@ fn texts(config: &Tree, key: &str) -> Vec<String> {
 }
 
 /// Patterns of .gitignore, used to choose instead of to ignore.
-struct Patterns(Gitignore);
-
-impl Patterns {
-    fn of(lines: &[String]) -> Self {
-        let mut builder = GitignoreBuilder::new("");
-        for line in lines {
-            // A pattern that cannot be read finds nothing, as in .gitignore.
-            let _ = builder.add_line(None, line);
-        }
-        Self(builder.build().unwrap_or_else(|_| Gitignore::empty()))
-    }
-
-    /// Whether the file or a folder above it is matched.
-    fn match_file(&self, path: &str) -> bool {
-        !self.0.is_empty() && self.0.matched_path_or_any_parents(path, false).is_ignore()
-    }
+fn patterns(lines: &[String]) -> Result<Rules, Failure> {
+    Rules::of(lines.iter().map(String::as_str))
 }
 
 struct Found {
@@ -184,8 +165,10 @@ struct Found {
 struct Walk<'s> {
     source: &'s dyn Source,
     sync_root: &'s str,
-    /// The .gitignore files on the way down, each with the folder it lies in, outermost first.
-    rules: Vec<(String, Gitignore)>,
+    /// The sync root as seen from the work tree; `.` without one.
+    place: String,
+    /// The .gitignore files on the way down, each with the folder of the work tree it lies in.
+    rules: Vec<(String, Rules)>,
     files: Vec<Found>,
     /// Rules or not. Else nothing below an ignored folder is looked at: no rule in it can
     /// bring a file back.
@@ -194,7 +177,7 @@ struct Walk<'s> {
 
 impl<'s> Walk<'s> {
     fn new(sync_root: &'s str, source: &'s dyn Source) -> Self {
-        Self { source, sync_root, rules: Vec::new(), files: Vec::new(), everything: false }
+        Self { source, sync_root, place: ".".to_owned(), rules: Vec::new(), files: Vec::new(), everything: false }
     }
 
     /// Every file under a folder, whatever .gitignore says.
@@ -208,16 +191,25 @@ impl<'s> Walk<'s> {
     fn paths(
         config: &Tree,
         sync_root: &'s str,
-        git_depth: Option<usize>,
+        bundle_path: Option<&str>,
         source: &'s dyn Source,
     ) -> Result<Vec<Found>, Failure> {
         let mut walk = Self::new(sync_root, source);
         let levels = sync_root.split('/').filter(|p| *p == "..").count();
+        let way: Vec<&str> = bundle_path.unwrap_or(".").split('/').filter(|p| !matches!(*p, "" | ".")).collect();
+        let above = &way[..way.len().saturating_sub(levels)];
+        walk.place = clean(&above.join("/"));
         // .gitignore files above the sync root count as far up as the work tree goes.
-        for up in (levels + 1..=git_depth.unwrap_or(0)).rev() {
-            walk.rules_of(&vec![".."; up].join("/"))?;
+        for (i, _) in above.iter().enumerate() {
+            let folder = vec![".."; way.len() - i].join("/");
+            walk.rules_of(&folder, clean(&above[..i].join("/")))?;
         }
         for path in texts(config, "paths") {
+            if path.split('/').next() == Some("..") {
+                // A variable brought it, and the root was settled before.
+                let what = format!("stat {path}: invalid argument");
+                return Err(Failure::new(crate::domain::Reason::InvalidBundle, what));
+            }
             let local = join(sync_root, &path);
             match source.stat(&local)? {
                 Some(EntryKind::Folder) => walk.below_root(&path)?,
@@ -237,9 +229,9 @@ impl<'s> Walk<'s> {
         let mut folder = ".".to_owned();
         let mut ignored = false;
         for part in path.split('/').filter(|p| *p != ".") {
-            self.rules_of(&join(self.sync_root, &folder))?;
+            self.rules_at(&folder)?;
             folder = join(&folder, part);
-            ignored |= self.is_ignored(&folder, true);
+            ignored |= self.is_ignored_folder(&folder);
         }
         if !ignored {
             self.folder(&folder, false)?;
@@ -250,7 +242,7 @@ impl<'s> Walk<'s> {
 
     fn folder(&mut self, folder: &str, ignored: bool) -> Result<(), Failure> {
         let before = self.rules.len();
-        self.rules_of(&join(self.sync_root, folder))?;
+        self.rules_at(folder)?;
         for entry in self.source.list(&join(self.sync_root, folder))?.unwrap_or_default() {
             let path = join(folder, &entry.name);
             let kind = match entry.kind {
@@ -264,13 +256,13 @@ impl<'s> Walk<'s> {
             match kind {
                 EntryKind::Folder if [".git", ".databricks"].contains(&entry.name.as_str()) => {}
                 EntryKind::Folder => {
-                    let ignored = ignored || self.is_ignored(&path, true);
+                    let ignored = ignored || self.is_ignored_folder(&path);
                     if self.everything || !ignored {
                         self.folder(&path, ignored)?;
                     }
                 }
                 _ => {
-                    let ignored = ignored || self.is_ignored(&path, false);
+                    let ignored = ignored || self.is_ignored(&path);
                     self.files.push(Found { path, ignored });
                 }
             }
@@ -279,45 +271,42 @@ impl<'s> Walk<'s> {
         Ok(())
     }
 
-    /// Reads the .gitignore of a folder, relative to the bundle.
-    fn rules_of(&mut self, folder: &str) -> Result<(), Failure> {
+    /// Reads the .gitignore of a folder below the sync root.
+    fn rules_at(&mut self, folder: &str) -> Result<(), Failure> {
+        self.rules_of(&join(self.sync_root, folder), join(&self.place, folder))
+    }
+
+    /// The same, of a folder as seen from the bundle and from the work tree.
+    fn rules_of(&mut self, folder: &str, place: String) -> Result<(), Failure> {
         if self.everything {
             return Ok(());
         }
         let Some(bytes) = self.source.read(&join(folder, ".gitignore"))? else { return Ok(()) };
-        if bytes.len() > LONGEST_RULES {
-            let what = format!("read {}: it is longer than {} KiB", join(folder, ".gitignore"), LONGEST_RULES >> 10);
+        if bytes.len() > LONGEST {
+            let what = format!("read {}: it is longer than {} KiB", join(folder, ".gitignore"), LONGEST >> 10);
             return Err(Failure::new(crate::domain::Reason::InvalidBundle, what)
                 .hint("name folders in it instead of single files"));
         }
-        let mut builder = GitignoreBuilder::new("");
-        for line in String::from_utf8_lossy(&bytes).lines() {
-            let _ = builder.add_line(None, line);
-        }
-        if let Ok(rules) = builder.build() {
-            self.rules.push((folder.to_owned(), rules));
+        let rules = Rules::of(String::from_utf8_lossy(&bytes).split('\n'))?;
+        if !rules.is_empty() {
+            self.rules.push((place, rules));
         }
         Ok(())
     }
 
-    /// The innermost rule that has an opinion decides.
-    fn is_ignored(&self, path: &str, folder: bool) -> bool {
-        let full = join(self.sync_root, path);
-        for (base, rules) in self.rules.iter().rev() {
-            let Some(below) = relative(base, &full) else { continue };
-            let matched = rules.matched(&below, folder);
-            if !matched.is_none() {
-                return matched.is_ignore();
-            }
-        }
-        false
+    /// With a slash behind it or without.
+    fn is_ignored_folder(&self, path: &str) -> bool {
+        self.is_ignored(path) || self.is_ignored(&format!("{path}/"))
+    }
+
+    /// What any .gitignore on the way keeps out stays out: none further in brings it back.
+    fn is_ignored(&self, path: &str) -> bool {
+        let full = if self.place == "." { path.to_owned() } else { format!("{}/{path}", self.place) };
+        self.rules.iter().any(|(place, rules)| below(place, &full).is_some_and(|path| rules.matches(path)))
     }
 }
 
-/// `path` below `base`, both relative to the bundle, `base` on the way to it.
-fn relative(base: &str, path: &str) -> Option<String> {
-    if base == "." {
-        return (!path.starts_with("../")).then(|| path.to_owned());
-    }
-    path.strip_prefix(base)?.strip_prefix('/').map(str::to_owned)
+/// A path as seen from a folder that it lies in.
+fn below<'p>(folder: &str, path: &'p str) -> Option<&'p str> {
+    if folder == "." { Some(path) } else { path.strip_prefix(folder)?.strip_prefix('/') }
 }

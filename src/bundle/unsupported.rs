@@ -40,10 +40,11 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("artifacts.*.executable", "another shell for builds"),
     ("presets.artifacts_dynamic_version", "the same for every wheel"),
     ("presets.source_linked_deployment", "code that stays where it lies in the workspace"),
-    ("workspace.artifact_path", "artifacts in a volume"),
+    ("workspace.artifact_path", "artifacts in a volume: in stages; by hand in one that the bundle itself makes"),
+    ("experimental.scripts", "hooks: in stages; by hand those that use `DATABRICKS_CLI_PATH`"),
     (
         "experimental.*",
-        "everything but `skip_name_prefix_for_schema`: hooks, Python code, immutable folders, deployment history",
+        "everything else but `skip_name_prefix_for_schema`: Python code, immutable folders, deployment history",
     ),
     ("python", "configuration that Python code makes"),
 ];
@@ -51,11 +52,12 @@ pub const REFUSED: &[(&str, &str)] = &[
 /// The pass.
 pub fn constructs(bundle: &mut Bundle<'_>) {
     let config = bundle.config.clone();
+    let by_hand = bundle.options.by_hand;
     let mut refuse = |path: &[&str], tree: &Tree| bundle.refuse(Path::of(path), tree);
     for (section, tree) in config.as_map().into_iter().flatten() {
         let empty = tree.is_null() || tree.as_map().is_some_and(indexmap::IndexMap::is_empty);
         if section == "experimental" {
-            experimental(tree, &mut refuse);
+            experimental(tree, by_hand, &mut refuse);
         } else if section == "scripts" {
             scripts(tree, &mut refuse);
         } else if !SECTIONS.contains(&section.as_str()) && !empty {
@@ -88,13 +90,15 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
             refuse(&["presets", preset], tree);
         }
     }
-    if let Some(tree) = config.find(&["workspace", "artifact_path"]).filter(|t| in_volume(t)) {
+    let artifacts = config.find(&["workspace", "artifact_path"]);
+    if let Some(tree) = artifacts.filter(|path| path.as_str().is_some_and(|p| !is_known_place(p, by_hand))) {
         refuse(&["workspace", "artifact_path"], tree);
     }
 }
 
-fn in_volume(tree: &Tree) -> bool {
-    tree.as_str().is_some_and(|path| path.starts_with("/Volumes/"))
+/// Not a volume of this bundle, which may be deployed or not; in a stage no volume at all.
+fn is_known_place(artifact_path: &str, by_hand: bool) -> bool {
+    !artifact_path.contains("${resources.") && (by_hand || !artifact_path.starts_with("/Volumes/"))
 }
 
 fn is_set(tree: &Tree) -> bool {
@@ -108,10 +112,21 @@ fn is_set(tree: &Tree) -> bool {
 }
 
 /// Experiments whose meaning is known; everything else there changes what happens.
-fn experimental(tree: &Tree, refuse: &mut impl FnMut(&[&str], &Tree)) {
-    for (key, value) in tree.as_map().into_iter().flatten() {
-        if is_set(value) && key != "skip_name_prefix_for_schema" {
-            refuse(&["experimental", key], value);
+fn experimental(tree: &Tree, by_hand: bool, refuse: &mut impl FnMut(&[&str], &Tree)) {
+    for (key, value) in tree.as_map().into_iter().flatten().filter(|(_, value)| is_set(value)) {
+        match key.as_str() {
+            "skip_name_prefix_for_schema" => {}
+            "scripts" if by_hand => hooks(value, refuse),
+            _ => refuse(&["experimental", key], value),
+        }
+    }
+}
+
+/// A hook that calls the official command by the name it is given there would find none here.
+fn hooks(tree: &Tree, refuse: &mut impl FnMut(&[&str], &Tree)) {
+    for (name, script) in tree.as_map().into_iter().flatten() {
+        if script.as_str().is_some_and(|text| text.contains("DATABRICKS_CLI_PATH")) {
+            refuse(&["experimental", "scripts", name], script);
         }
     }
 }

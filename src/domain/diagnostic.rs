@@ -15,6 +15,8 @@ pub enum Severity {
     Error,
     Warning,
     Recommendation,
+    /// What the official command says aside: it stands on a line of its own and counts for nothing.
+    Notice,
 }
 
 impl fmt::Display for Severity {
@@ -23,6 +25,7 @@ impl fmt::Display for Severity {
             Severity::Error => "Error",
             Severity::Warning => "Warning",
             Severity::Recommendation => "Recommendation",
+            Severity::Notice => "Warn",
         })
     }
 }
@@ -55,6 +58,10 @@ impl Diagnostic {
 
     pub fn recommendation(summary: impl Into<String>) -> Self {
         Self::new(Severity::Recommendation, summary)
+    }
+
+    pub fn notice(summary: impl Into<String>) -> Self {
+        Self::new(Severity::Notice, summary)
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -101,6 +108,6 @@ impl fmt::Display for Diagnostic {
         if let Some(detail) = self.detail.as_deref().filter(|d| !d.is_empty()) {
             writeln!(f, "\n{detail}")?;
         }
-        writeln!(f)
+        if self.severity == Severity::Notice { Ok(()) } else { writeln!(f) }
     }
 }

@@ -14,7 +14,6 @@ use serde_json::Value;
 
 use super::refusals::{accepted, no_plan, prevented, refuse_active_runs, refuse_missing};
 use crate::bundle::load::{self, Loaded, TargetInfo};
-use crate::bundle::lookups::Found;
 use crate::bundle::plan::{Action, Plan};
 use crate::bundle::planner;
 use crate::bundle::resolve::resolve_loaded;
@@ -91,25 +90,23 @@ impl Embedded {
 
     /// Resolved as far as that goes without a workspace.
     pub(super) fn offline(&self, target: &str) -> Result<Resolved, Failure> {
-        self.resolved(target, None, Found::new())
+        self.resolved(target, &self.facts(None))
     }
 
-    fn resolved(&self, target: &str, user: Option<User>, lookups: Found) -> Result<Resolved, Failure> {
-        let facts = Facts { user, git: self.git.clone(), lookups };
+    fn facts(&self, user: Option<User>) -> Facts {
+        Facts { user, git: self.git.clone(), ..Facts::default() }
+    }
+
+    fn resolved(&self, target: &str, facts: &Facts) -> Result<Resolved, Failure> {
         let loaded = self.load(target)?;
-        let mut resolved = resolve_loaded(loaded, self.source.as_ref(), &self.options(Some(target)), &facts);
+        let mut resolved = resolve_loaded(loaded, self.source.as_ref(), &self.options(Some(target)), facts);
         resolved.diagnostics.append(&mut resolved.checks);
         Ok(resolved)
     }
 
-    /// Resolved with what the workspace knows: the second time with the ids of what is looked up.
+    /// Resolved with what the workspace knows.
     async fn resolved_in(&self, target: &str, rest: &dyn Rest, user: User) -> Result<Resolved, Failure> {
-        let resolved = self.resolved(target, Some(user.clone()), Found::new())?;
-        if resolved.lookups.is_empty() || !resolved.unsupported.is_empty() {
-            return Ok(resolved);
-        }
-        let found = look_up::all(rest, &resolved.lookups).await?;
-        self.resolved(target, Some(user), found)
+        look_up::completely(rest, self.facts(Some(user)), |facts| self.resolved(target, facts)).await
     }
 
     async fn in_the_name_of(&self, target: &str, world: &World, principal: &ActAs) -> Result<User, Failure> {
@@ -127,7 +124,7 @@ impl Embedded {
 
     /// The configuration as the principal resolves it if it is called `shown`, without what it says of itself.
     fn names(&self, target: &str, principal: &ActAs, shown: &str) -> Result<Value, Failure> {
-        let mut config = document(&self.resolved(target, Some(called(principal, shown)), Found::new())?.config)?;
+        let mut config = document(&self.resolved(target, &self.facts(Some(called(principal, shown))))?.config)?;
         config["workspace"]["current_user"] = Value::Null;
         Ok(config)
     }

@@ -77,7 +77,7 @@ fn annotation(found: &Diagnostic, prefix: &str) -> Annotation {
         level: match found.severity {
             Severity::Error => Level::Error,
             Severity::Warning => Level::Warning,
-            Severity::Recommendation => Level::Notice,
+            Severity::Recommendation | Severity::Notice => Level::Notice,
         },
         title: plain::one_line(found.summary.lines().next().unwrap_or_default()).chars().take(120).collect(),
         message: plain::lines(&message).chars().take(LONGEST).collect(),

@@ -72,6 +72,7 @@ pub fn one_line(found: &Diagnostic) -> String {
         crate::domain::Severity::Error => "",
         crate::domain::Severity::Warning => "warning: ",
         crate::domain::Severity::Recommendation => "recommendation: ",
+        crate::domain::Severity::Notice => "note: ",
     };
     let summary = found.summary.lines().collect::<Vec<_>>().join(" ");
     format!("{place}{word}{summary}")

@@ -1,6 +1,6 @@
 //! Loading and resolving: what somebody's pull request may do to us, and what it may not.
 
-use mlops_deploy::bundle::{Facts, InMemory, Options, Resolved, User, json, merge, resolve, scalars, yaml};
+use mlops_deploy::bundle::{Facts, Git, InMemory, Options, Resolved, User, json, merge, resolve, scalars, yaml};
 use mlops_deploy::domain::{Map, Node, Tree};
 use proptest::prelude::*;
 
@@ -110,7 +110,8 @@ fn with_refused(construct: &str) -> String {
         "presets.artifacts_dynamic_version" => "presets: {artifacts_dynamic_version: true}",
         "presets.source_linked_deployment" => "presets: {source_linked_deployment: true}",
         "workspace.artifact_path" => "workspace: {artifact_path: /Volumes/a/b/c}",
-        "experimental.*" => "experimental: {scripts: {predeploy: make}}",
+        "experimental.scripts" => "experimental: {scripts: {predeploy: make}}",
+        "experimental.*" => "experimental: {immutable_folder: true}",
         "python" => "python: {resources: ['resources:load']}",
         other => panic!("no bundle shows `{other}`"),
     };
@@ -143,6 +144,64 @@ fn files_to_upload_follow_gitignore_and_patterns() {
         .with(".git/config", "1");
     let files: Vec<String> = resolved(&source).files(&source).unwrap().into_iter().map(|f| f.path).collect();
     assert_eq!(files, [".gitignore", "data/keep.csv", "databricks.yml", "important.log", "src/.gitignore", "src/a.py"]);
+}
+
+#[test]
+fn a_gitignore_keeps_out_what_the_official_command_keeps_out() {
+    let git = Git { bundle_path: "ml/churn".into(), ..Git::default() };
+    let facts = Facts { git: Some(git), ..person() };
+    let source = root("bundle: {name: y}\n")
+        .with("../../.gitignore", "*.md\n/ml/churn/secret.txt\n/top.txt\n")
+        .with(".gitignore", "!keep.md\nscratch/**\n!scratch/README\n")
+        .with("keep.md", "1")
+        .with("secret.txt", "1")
+        .with("top.txt", "1")
+        .with("scratch/README", "1")
+        .with("src/scratch/x", "1");
+    let resolved = resolve(&source, &Options::default(), &facts).unwrap();
+    let files = resolved.files(&source).unwrap().into_iter().map(|f| f.path);
+    // What lies above the bundle is listed by a source in memory, and by no disk.
+    let files: Vec<String> = files.filter(|path| !path.starts_with("..")).collect();
+    assert_eq!(files, [".gitignore", "databricks.yml", "top.txt"]);
+}
+
+#[test]
+fn a_file_that_promises_one_job_and_holds_more_is_recommended_against() {
+    let source = root("bundle: {name: y}\ninclude: [r/*.yml]\n")
+        .with(
+            "r/one.job.yml",
+            "resources: {jobs: {one: {name: a}}}\ntargets: {default: {resources: {jobs: {one: {name: b}}}}}\n",
+        )
+        .with("r/two.job.yml", "resources:\n  jobs: {two: {name: a}}\n  pipelines: {p: {name: p}}\n")
+        .with("r/other.sql_warehouse.yml", "resources: {jobs: {other: {name: a}}}\n")
+        .with("r/jobs.yml", "resources: {jobs: {x: {name: a}, y: {name: a}}}\n");
+    let said: Vec<String> = resolved(&source)
+        .diagnostics
+        .iter()
+        .map(|d| {
+            format!("{}: {} {:?}", d.severity, d.summary, d.origins.iter().map(ToString::to_string).collect::<Vec<_>>())
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "Recommendation: define a single sql warehouse in a file with the .sql_warehouse.yml extension. [\"r/other.sql_warehouse.yml:1:27\"]",
+            "Recommendation: define a single job in a file with the .job.yml extension. [\"r/two.job.yml:2:15\", \"r/two.job.yml:3:18\"]",
+        ]
+    );
+}
+
+#[test]
+fn a_dashboard_lies_in_the_workspace_however_its_folder_is_written() {
+    for (written, meant) in
+        [("/Shared/x", "/Workspace/Shared/x"), ("/Workspace/y", "/Workspace/y"), ("/Repos/z/", "/Workspace/Repos/z")]
+    {
+        let source = root(&format!(
+            "bundle: {{name: y}}\nresources: {{dashboards: {{d: {{display_name: d, warehouse_id: w, parent_path: {written}, serialized_dashboard: x}}}}}}\n"
+        ));
+        let resolved = resolved(&source);
+        assert_eq!(resolved.config.text(&["resources", "dashboards", "d", "parent_path"]), Some(meant));
+    }
 }
 
 #[test]

@@ -67,4 +67,5 @@ mod state_exchange;
 mod still_clock;
 mod trained_in_dev;
 mod training;
+mod wild_bundles;
 mod workspace_client;

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use super::args::Deploy;
 use super::hand::{Done, Hand, Quit, Ready, show, tell};
+use super::hooks::Hook;
 use super::meter::Meter;
 use super::session::CLI_VERSION;
 use crate::adapters::host::{LocalProcess, Masker};
 use crate::bundle::kinds;
+use crate::bundle::metadata;
 use crate::bundle::plan::{Action, Plan, Planned, short};
 use crate::bundle::state::State;
-use crate::bundle::{metadata, sync};
 use crate::domain::{Diagnostic, Failure, Severity, Tally, Tree};
 use crate::ports::{Clock, World};
 use crate::saga::{Entry, Event, Execution, Journal, OnFailure, Options, Stop, execute};
@@ -43,6 +44,7 @@ pub async fn run(hand: Hand, args: &Deploy) -> Done {
     ready.check_branch(args.force)?;
     ready.check_active_runs(&state, args.fail_on_active_runs).await?;
     let files = ready.pull_files().await?;
+    ready.hand.hook(ready.config(), Hook::Predeploy).await?;
     let lock = ready.lock(args.force_lock).await?;
     let deployment = Deployment { ready: &ready, args, state, libraries, files };
     let done = deployment.run().await;
@@ -102,8 +104,8 @@ impl Deployment<'_> {
         let remote = ready.text(&["workspace", "file_path"]);
         self.say(0, &format!("Uploading bundle files to {remote}..."));
         upload::prepare_folder(&ready.files, remote).await?;
-        let depth = ready.git.as_ref().map(crate::bundle::Git::depth);
-        let found = sync::files(ready.config(), &ready.resolved.sync_root, depth, &ready.hand.source)?;
+        let found = ready.resolved.files(&ready.hand.source);
+        let found = found.inspect_err(|e| show(&[Diagnostic::error(format!("cannot list files: {}", e.message))]))?;
         let paths: Vec<String> = found.into_iter().map(|file| file.path).collect();
         let root = ready.hand.root.join(&ready.resolved.sync_root);
         let (deployed, before) = &self.files;
@@ -133,6 +135,7 @@ impl Deployment<'_> {
         let path = format!("{}/metadata.json", ready.state_path());
         let bytes = metadata::render(ready.config(), &state);
         ready.files.put(&path, bytes.into()).await.map_err(|e| e.into_failure("push metadata.json"))?;
+        ready.hand.hook(ready.config(), Hook::Postdeploy).await?;
         let mut done: Vec<String> =
             plan.changing().map(|(node, planned)| format!("{} {}", planned.action.past(), short(node))).collect();
         done.sort();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::Global;
+use super::hooks::Hook;
 use super::lists;
 use crate::adapters::databricks::{PersonalToken, Profiles, Settings, Workspace};
 use crate::adapters::host::{LocalFiles, Masker, Repository, SystemClock};
@@ -24,7 +25,7 @@ use crate::steps::bundle::{UploadRoute, WorkspaceFiles, look_up};
 pub enum Quit {
     /// Diagnostics with an error were printed.
     Failed,
-    /// The same, while loading; what was loaded.
+    /// The same, before a command's own work; what is known of the configuration.
     Loading(Box<Tree>),
     Unsupported,
     Failure(Failure),
@@ -58,7 +59,6 @@ pub struct Ready {
     pub files: WorkspaceFiles,
     pub user: User,
     pub workspace_id: String,
-    pub git: Option<Git>,
     pub resolved: Resolved,
 }
 
@@ -95,6 +95,7 @@ impl Hand {
             environment: env.iter().filter(|(name, _)| read(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
             cluster_id,
             validate: false,
+            by_hand: true,
         };
         let source = Disk::at(&root);
         Ok(Self { root, env, global, options, source, disk: Arc::new(LocalFiles), clock: Arc::new(SystemClock) })
@@ -107,6 +108,7 @@ impl Hand {
     /// Loads, signs in, resolves. Diagnostics are shown by the caller, who may have more.
     pub async fn ready(self) -> Result<Ready, Quit> {
         self.check_engine()?;
+        self.preinit().await?;
         let loaded = load::load(&self.source, &self.options)?;
         if loaded.failed() {
             show(&loaded.diagnostics);
@@ -120,16 +122,19 @@ impl Hand {
         let profile = json::read(&"".into(), &reply.body)
             .map_err(|_| Failure::new(Reason::MalformedReply, "find out who we are: the answer is not JSON"))?;
         let user = User::from_profile(profile);
-        let git = self.git()?;
-        let mut facts = Facts { user: Some(user.clone()), git: git.clone(), ..Facts::default() };
-        let mut resolved = resolve_loaded(loaded.clone(), &self.source, &self.options, &facts);
-        if !resolved.lookups.is_empty() && resolved.unsupported.is_empty() {
-            facts.lookups = look_up::all(rest.as_ref(), &resolved.lookups).await?;
-            resolved = resolve_loaded(loaded, &self.source, &self.options, &facts);
+        let facts = Facts { user: Some(user.clone()), git: self.git()?, ..Facts::default() };
+        let resolve = |facts: &Facts| Ok(resolve_loaded(loaded.clone(), &self.source, &self.options, facts));
+        let resolved = look_up::completely(rest.as_ref(), facts, resolve).await?;
+        if !resolved.failed() && resolved.unsupported.is_empty() {
+            let ran = self.hook(&resolved.config, Hook::Postinit).await;
+            ran.map_err(|quit| match quit {
+                Quit::Failed => Quit::Loading(Box::new(resolved.config.clone())),
+                other => other,
+            })?;
         }
         // By hand the older route comes first, as in the release whose behaviour we keep.
         let files = WorkspaceFiles::new(Arc::clone(&rest), UploadRoute::ImportFile);
-        Ok(Ready { hand: self, rest, transfer, token, files, user, workspace_id, git, resolved })
+        Ok(Ready { hand: self, rest, transfer, token, files, user, workspace_id, resolved })
     }
 
     fn check_engine(&self) -> Result<(), Quit> {

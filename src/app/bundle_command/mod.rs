@@ -9,6 +9,7 @@ mod before;
 mod deploy;
 mod destroy;
 mod hand;
+mod hooks;
 mod lists;
 mod meter;
 mod plan;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::hand::{Quit, Ready, show, tell};
+use super::hooks::Hook;
 use crate::adapters::host::{LocalProcess, Masker};
 use crate::bundle::libraries;
 use crate::bundle::plan::Plan;
@@ -12,8 +12,7 @@ use crate::bundle::planner::{self, NoPlan};
 use crate::bundle::select;
 use crate::bundle::state::State;
 use crate::domain::{Diagnostic, Failure};
-use crate::ports::process::Trust;
-use crate::steps::bundle::artifacts::{self, Broken, LocalLibrary, Shell};
+use crate::steps::bundle::artifacts::{self, Broken, LocalLibrary};
 use crate::steps::bundle::read;
 use crate::steps::bundle::state_files::{self, LocalFolder};
 
@@ -46,15 +45,12 @@ impl Ready {
     pub async fn build(&mut self) -> Result<Vec<LocalLibrary>, Quit> {
         let path = self.hand.env.get("PATH").cloned().unwrap_or_default();
         let process = LocalProcess::new(path, Arc::new(Masker::new()));
-        let shell = Shell {
-            process: &process,
-            env: self.hand.env.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
-            trust: Trust::Tool,
-            timeout: Duration::from_secs(3600),
-        };
+        let shell = self.hand.shell(&process);
+        self.hand.hook(self.config(), Hook::Prebuild).await?;
         for build in artifacts::builds(self.config(), &self.hand.root) {
             shell.build(&build, &tell).await.map_err(Broken::by_hand)?;
         }
+        self.hand.hook(self.config(), Hook::Postbuild).await?;
         let Some(folder) = artifacts::artifact_folder(self.config()) else { return Ok(Vec::new()) };
         let root = self.hand.options.root.clone();
         let (found, said) = libraries::expand(&mut self.resolved.config, &self.hand.source, &root, &folder)?;

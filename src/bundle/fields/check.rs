@@ -1,6 +1,7 @@
 //! What is still wrong when a target is merged: fields without a value, and values that an
 //! enum does not have. Warnings both, because the workspace has the last word.
 
+use crate::bundle::reference;
 use crate::domain::path::Path;
 use crate::domain::{Diagnostic, Node, Tree};
 
@@ -37,7 +38,7 @@ pub fn enums(tree: &Tree, name: &str) -> Vec<Diagnostic> {
         walk(tree, &Type::Message(message.name), &mut Path::root(), &mut |tree, kind, path| {
             let (Type::Enum(name), Some(text)) = (kind, tree.as_str()) else { return };
             let values = enum_values(name);
-            if text.is_empty() || text.contains("${") || values.contains(&text) {
+            if text.is_empty() || reference::is_in(text) || values.contains(&text) {
                 return;
             }
             let mut sorted = values.to_vec();

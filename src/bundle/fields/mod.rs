@@ -14,5 +14,10 @@ pub use normalize::normalize;
 pub use table::{Field, Message, Type, enum_values, message};
 pub use unset::drop_unset;
 
+/// The sections of `resources`, of kinds with a table here or without.
+pub fn resource_kinds() -> impl Iterator<Item = &'static str> {
+    message("bundle.Resources").map(|resources| resources.fields()).unwrap_or_default().iter().map(|field| field.name)
+}
+
 /// The message of a whole `databricks.yml`.
 pub const ROOT: &str = "bundle.Root";

@@ -354,6 +354,8 @@ pub enum Lift {
     WorkspacePath(&'static str),
     AccessControlList,
     PrivilegeAssignments,
+    /// An empty text, a zero or a `false` at the top is compared, but no plan shows it.
+    ZerosUnshown,
     /// The access list of a secret scope; the answer does not say which scope.
     ScopeAcls,
 }

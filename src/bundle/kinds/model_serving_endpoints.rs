@@ -45,6 +45,7 @@ pub static KIND: Kind = Kind {
             Lift::EmptyList("config", "served_entities"),
             Lift::FieldAs("id", "endpoint_id"),
             Lift::Whole("endpoint_details"),
+            Lift::ZerosUnshown,
         ],
         list: None,
         update: &[

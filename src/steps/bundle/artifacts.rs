@@ -14,7 +14,7 @@ use super::upload::IN_FLIGHT;
 use super::workspace_files::{WorkspaceFiles, escape};
 use crate::domain::{Failure, Reason, Tree};
 use crate::ports::process::Trust;
-use crate::ports::{Body, Command, Files, Method, Process, ProcessError, Request};
+use crate::ports::{Body, Command, Files, Finished, Method, Process, ProcessError, Request};
 
 /// An artifact that has to be built.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +110,18 @@ impl Broken {
 impl Shell<'_> {
     pub async fn build(&self, build: &Build, tell: Tell<'_>) -> Result<(), Broken> {
         tell(&format!("Building {}...", build.name));
-        let finished = self.run(&build.command, &build.folder).await.map_err(Broken::Shell)?;
+        let quiet = |_: &str| {};
+        let finished = self.run(&build.command, &build.folder, &quiet).await.map_err(Broken::Shell)?;
+        self.ended(finished, &build.name, &build.command, &build.folder)
+    }
+
+    /// Runs a script; what it says is told as it comes.
+    pub async fn script(&self, script: &str, folder: &Path, tell: Tell<'_>) -> Result<(), Broken> {
+        let finished = self.run(script, folder, tell).await.map_err(Broken::Shell)?;
+        self.ended(finished, "script", script, folder)
+    }
+
+    fn ended(&self, finished: Finished, name: &str, command: &str, folder: &Path) -> Result<(), Broken> {
         if finished.succeeded() {
             return Ok(());
         }
@@ -121,9 +132,9 @@ impl Shell<'_> {
         };
         let said = [finished.stdout, finished.stderr].concat();
         Err(Broken::Ended {
-            name: build.name.clone(),
-            command: build.command.clone(),
-            folder: build.folder.clone(),
+            name: name.to_owned(),
+            command: command.to_owned(),
+            folder: folder.to_owned(),
             status,
             said: String::from_utf8_lossy(&said).into_owned(),
             // How a shell says that it knows no such program.
@@ -132,7 +143,7 @@ impl Shell<'_> {
     }
 
     /// By `bash` where there is one, else by `sh`; the first failing command ends it.
-    async fn run(&self, script: &str, folder: &Path) -> Result<crate::ports::Finished, Failure> {
+    async fn run(&self, script: &str, folder: &Path, tell: Tell<'_>) -> Result<Finished, Failure> {
         let command = |program: &str| Command {
             program: program.to_owned(),
             args: vec!["-ec".to_owned(), script.to_owned()],
@@ -142,9 +153,8 @@ impl Shell<'_> {
             trust: self.trust,
             timeout: self.timeout,
         };
-        let quiet = |_: &str| {};
-        let finished = match self.process.run(command("bash"), &quiet).await {
-            Err(ProcessError::NotFound { .. }) => self.process.run(command("sh"), &quiet).await,
+        let finished = match self.process.run(command("bash"), tell).await {
+            Err(ProcessError::NotFound { .. }) => self.process.run(command("sh"), tell).await,
             other => other,
         };
         finished.map_err(|error| {

@@ -24,9 +24,10 @@ pub async fn workspace(files: &WorkspaceFiles, config: &Tree) -> Result<Vec<Diag
 pub async fn artifact_volume(files: &WorkspaceFiles, config: &Tree) -> Result<Option<Diagnostic>, Failure> {
     let Some(path) = config.find(&["workspace", "artifact_path"]) else { return Ok(None) };
     let Some(rest) = path.as_str().and_then(|p| p.strip_prefix("/Volumes/")) else { return Ok(None) };
-    let parts: Vec<&str> = rest.split('/').collect();
-    let [catalog, schema, volume, ..] = parts[..] else {
-        let what = format!("expected /Volumes/<catalog>/<schema>/<volume>/..., got /Volumes/{rest}");
+    let parts: Vec<&str> = rest.split('/').take(3).filter(|part| !part.is_empty()).collect();
+    let [catalog, schema, volume] = parts[..] else {
+        let form = "expected UC volume path to be in the format /Volumes/<catalog>/<schema>/<volume>/...";
+        let what = format!("{form}, got /Volumes/{rest}");
         return Ok(Some(Diagnostic::error(what).path("workspace.artifact_path").at_tree(path)));
     };
     let name = format!("{catalog}.{schema}.{volume}");
@@ -35,8 +36,24 @@ pub async fn artifact_volume(files: &WorkspaceFiles, config: &Tree) -> Result<Op
         Ok(_) => Ok(None),
         Err(error) if error.is_not_found() => {
             let what = Diagnostic::error(format!("volume {name} does not exist"));
-            Ok(Some(what.path("workspace.artifact_path").at_tree(path)))
+            let what = what.path("workspace.artifact_path").at_tree(path);
+            Ok(Some(match ours(config, [catalog, schema, volume]) {
+                Some((key, volume)) => what.path(format!("resources.volumes.{key}")).at_tree(volume).detail(
+                    "The volume is the bundle's own and not deployed yet. Deploy it with another artifact_path \
+                     first, and then have it hold the artifacts.",
+                ),
+                None => what,
+            }))
         }
         Err(error) => Err(error.into_failure(format!("look for volume {name}"))),
     }
+}
+
+/// The volume of the bundle that has this name.
+fn ours<'t>(config: &'t Tree, [catalog, schema, volume]: [&str; 3]) -> Option<(&'t String, &'t Tree)> {
+    let volumes = config.find(&["resources", "volumes"]).and_then(Tree::as_map).into_iter().flatten();
+    let is = |tree: &Tree, field: &str, value: &str| tree.text(&[field]) == Some(value);
+    volumes.into_iter().find(|(_, tree)| {
+        is(tree, "catalog_name", catalog) && is(tree, "schema_name", schema) && is(tree, "name", volume)
+    })
 }

@@ -1,4 +1,5 @@
-//! Finds things of the workspace by name, for the variables that are looked up.
+//! Finds what a bundle asks the workspace for: things by name, for the variables that are looked
+//! up, and the runtimes of clusters.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +9,47 @@ use super::ask;
 use crate::bundle::kinds::Method;
 use crate::bundle::lookups::{Found, Kind, Lookup};
 use crate::bundle::requests::Request;
+use crate::bundle::{Facts, Resolved};
 use crate::domain::{Failure, Reason};
 use crate::ports::Rest;
 
+/// Resolves a bundle, with what the workspace knows of what it asks for: a cluster may be known
+/// only when its name was looked up, so that it is asked until nothing is left to ask.
+pub async fn completely(
+    rest: &dyn Rest,
+    mut facts: Facts,
+    resolve: impl Fn(&Facts) -> Result<Resolved, Failure>,
+) -> Result<Resolved, Failure> {
+    loop {
+        let resolved = resolve(&facts)?;
+        let asks = !resolved.lookups.is_empty() || !resolved.clusters.is_empty();
+        if !asks || !resolved.unsupported.is_empty() {
+            return Ok(resolved);
+        }
+        facts.lookups.append(&mut all(rest, &resolved.lookups).await?);
+        for cluster in resolved.clusters {
+            let runtime = runtime(rest, &cluster).await;
+            facts.runtimes.insert(cluster, runtime);
+        }
+    }
+}
+
+/// The runtime of a cluster; in words why it is not known, which stops nothing.
+async fn runtime(rest: &dyn Rest, cluster: &str) -> Result<String, String> {
+    let request = Request {
+        method: Method::Get,
+        path: "/api/2.1/clusters/get".to_owned(),
+        query: vec![("cluster_id".to_owned(), cluster.to_owned())],
+        body: None,
+    };
+    match ask::maybe(rest, &request).await {
+        Ok(answer) => answer.and_then(|a| text(&a, "spark_version")).ok_or_else(|| "Not Found".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Asks for each kind once, however many names are wanted.
-pub async fn all(rest: &dyn Rest, wanted: &[Lookup]) -> Result<Found, Failure> {
+async fn all(rest: &dyn Rest, wanted: &[Lookup]) -> Result<Found, Failure> {
     let mut listed: BTreeMap<&str, BTreeMap<String, Vec<String>>> = BTreeMap::new();
     let mut found = Found::new();
     for lookup in wanted {
