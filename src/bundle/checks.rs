@@ -122,6 +122,17 @@ fn single_node(cluster: &Tree, at: &Path, found: &mut Vec<Diagnostic>) {
     );
 }
 
+/// The pass: an etag is the workspace's to give.
+pub fn etags(bundle: &mut Bundle<'_>) {
+    let mut found = Vec::new();
+    for (key, dashboard) in group(&bundle.config, "dashboards").filter(|(_, d)| d.text(&["etag"]).is_some()) {
+        let name = dashboard.text(&["display_name"]).unwrap_or_default();
+        let what = format!("dashboard {name:?} has an etag set. Etags must not be set in bundle configuration");
+        found.push(Diagnostic::error(what).path(Path::of(&["resources", "dashboards", key])).at_tree(dashboard));
+    }
+    bundle.diagnostics.extend(found);
+}
+
 /// The pass: what the workspace would not take without a name.
 pub fn names(bundle: &mut Bundle<'_>) {
     const NEEDED: [(&str, &str, &[&str]); 2] = [

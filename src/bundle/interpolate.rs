@@ -24,8 +24,16 @@ const MOST: usize = 500_000;
 /// Values within values within references to values.
 const DEEPEST: usize = 300;
 
-/// The pass.
+/// The pass. Resources come last: what is wrong in them leaves the rest resolved.
 pub fn interpolate(bundle: &mut Bundle<'_>) {
+    for resources in [false, true] {
+        if let Err(what) = round(bundle, resources) {
+            return bundle.report(Diagnostic::error(what));
+        }
+    }
+}
+
+fn round(bundle: &mut Bundle<'_>, resources: bool) -> Result<(), String> {
     let mut resolver = Resolver {
         config: &bundle.config,
         known: HashMap::new(),
@@ -35,16 +43,16 @@ pub fn interpolate(bundle: &mut Bundle<'_>) {
         depth: 0,
     };
     let mut found = Vec::new();
-    match resolver.texts(&bundle.config, &mut Path::root(), &mut found) {
-        Ok(()) => {
-            let odd = std::mem::take(&mut resolver.odd);
-            fill(&mut bundle.config, found, 0);
-            for (path, tree) in odd {
-                bundle.refuse(path, &tree);
-            }
-        }
-        Err(what) => bundle.report(Diagnostic::error(what)),
+    let sections = bundle.config.as_map().into_iter().flatten();
+    for (section, tree) in sections.filter(|(section, _)| (*section == "resources") == resources) {
+        resolver.texts(tree, &mut Path::of(&[section]), &mut found)?;
     }
+    let odd = std::mem::take(&mut resolver.odd);
+    fill(&mut bundle.config, found, 0);
+    for (path, tree) in odd {
+        bundle.refuse(path, &tree);
+    }
+    Ok(())
 }
 
 /// What a reference stands for.

@@ -29,6 +29,9 @@ pub fn merge_named(bundle: &mut Bundle<'_>) {
         }
         named(pipeline, "clusters", "label");
     }
+    for app in resources(bundle, "apps") {
+        named(app, "resources", "name");
+    }
     for kind in ["schemas", "volumes", "registered_models"] {
         for resource in resources(bundle, kind) {
             grants(resource);

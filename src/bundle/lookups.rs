@@ -116,7 +116,7 @@ fn value(bundle: &mut Bundle<'_>, lookup: &Tree, variable: &str, config: &Tree) 
         };
         return Err(format!("failed to resolve , err: {what}"));
     };
-    let (Some(kind), Some(name)) = (KINDS.iter().find(|kind| kind.field == field), plain(name, config)) else {
+    let (Some(kind), Some(name)) = (KINDS.iter().find(|kind| kind.field == field), plain(name, config, 0)) else {
         bundle.refuse(format!("variables.{variable}.lookup.{field}"), lookup);
         return Ok(None);
     };
@@ -133,17 +133,31 @@ fn value(bundle: &mut Bundle<'_>, lookup: &Tree, variable: &str, config: &Tree) 
     }
 }
 
-/// A name with the plain variables in it replaced; none where another lookup or anything else
-/// stands in it.
-fn plain(name: &str, config: &Tree) -> Option<String> {
+/// How many references may lead to one another in a name.
+const DEEPEST: usize = 10;
+
+/// A name with what it refers to: variables, and the bundle's and the workspace's own fields.
+/// None where another lookup or anything that is not a text stands in it.
+fn plain(name: &str, config: &Tree, depth: usize) -> Option<String> {
+    if depth > DEEPEST {
+        return None;
+    }
     let mut out = name.to_owned();
     for reference in reference::all(name).into_iter().rev() {
-        let variable = config.find(&["variables", reference.name.strip_prefix("var.")?])?;
-        if variable.get("lookup").is_some_and(|lookup| !lookup.is_null()) {
-            return None;
-        }
-        let value = variable.get("value")?.as_str().filter(|value| !value.contains("${"))?;
-        out.replace_range(reference.range, value);
+        let path: Vec<&str> = reference.name.split('.').collect();
+        let value = match path[..] {
+            ["var", variable] => {
+                let variable = config.find(&["variables", variable])?;
+                if variable.get("lookup").is_some_and(|lookup| !lookup.is_null()) {
+                    return None;
+                }
+                variable.get("value")?.as_str()?
+            }
+            ["bundle" | "workspace", ..] => config.text(&path)?,
+            // What only a deployment knows stays as it is written.
+            _ => continue,
+        };
+        out.replace_range(reference.range, &plain(value, config, depth + 1)?);
     }
     Some(out)
 }

@@ -94,6 +94,11 @@ fn task_fields(task: &Tree, at: &Path, from_repository: bool, found: &mut Vec<(P
             text_at(task, at, keys, role, found);
         }
     }
+    let deployments = task.get("ai_runtime_task").into_iter().flat_map(|task| items(task, "deployments"));
+    for (i, deployment) in deployments.filter(|_| !from_repository) {
+        let at = at.clone().key("ai_runtime_task").key("deployments").index(i);
+        text_at(deployment, &at, &["command_path"], Role::File, found);
+    }
     for (i, library) in items(task, "libraries") {
         for (key, role) in LIBRARY {
             text_at(library, &at.clone().key("libraries").index(i), &[key], role, found);

@@ -149,7 +149,7 @@ fn merged(list: &[Tree], kind: &Kind, me: Option<&(&'static str, String)>) -> Ve
             None => entries.push((key, name.to_owned(), level.to_owned())),
         }
     }
-    if entries.is_empty() && !list.iter().any(|entry| principal(entry).is_some()) {
+    if list.is_empty() {
         return Vec::new();
     }
     if let Some((key, name)) = me {

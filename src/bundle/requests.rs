@@ -219,6 +219,9 @@ fn body(parts: &[Part], id: &str, state: &Value) -> Value {
                     out.insert((*field).to_owned(), 0.into());
                 }
             }
+            Part::EmptyText(field) => {
+                out.entry(*field).or_insert_with(|| "".into());
+            }
             Part::StateWithoutAs(name, fields) => {
                 insert(&mut out, name, Some(body(&[Part::StateWithout(fields)], id, state)));
             }

@@ -140,6 +140,7 @@ pub const PASSES: &[Pass] = &[
     defaults::fill,
     checks::single_nodes,
     checks::names,
+    checks::etags,
     schema_names::volume_paths,
     unset,
     defaults::descriptions,

@@ -1,10 +1,10 @@
-//! Whose identity jobs and pipelines run with.
+//! Whose identity jobs, pipelines and alerts run with.
 
 use crate::bundle::lists::resources;
 use crate::bundle::resolve::Bundle;
 use crate::domain::{Diagnostic, Tree};
 
-/// The pass: `run_as` of the bundle goes to every job and pipeline that has none.
+/// The pass: `run_as` of the bundle goes to everything of these kinds that has none.
 pub fn apply(bundle: &mut Bundle<'_>) {
     let Some(run_as) = bundle.config.get("run_as").filter(|r| !r.is_null()).cloned() else { return };
     let identity = ["user_name", "service_principal_name"].map(|key| run_as.text(&[key]).is_some());
@@ -23,7 +23,7 @@ pub fn apply(bundle: &mut Bundle<'_>) {
     if !found.is_empty() {
         return bundle.diagnostics.extend(found);
     }
-    for kind in ["jobs", "pipelines"] {
+    for kind in ["jobs", "pipelines", "alerts"] {
         for resource in resources(bundle, kind).filter(|r| r.as_map().is_some()) {
             if resource.get("run_as").is_none_or(Tree::is_null) {
                 resource.set(&["run_as"], run_as.clone());

@@ -101,10 +101,12 @@ fn acls(written: Option<&Tree>, deployer: &str) -> Tree {
         acl.set(&["principal"], principal);
         entries.insert(key, acl);
     };
+    // Of an entry with several names one counts, and not in the order of the list.
+    const COUNTS: [usize; 3] = [2, 0, 1];
     for entry in written.and_then(Tree::as_list).unwrap_or_default() {
         let level = entry.get("level").cloned().unwrap_or_default();
         let named = |key: &&str| entry.get(key).filter(|name| name.as_str().is_some_and(|name| !name.is_empty()));
-        if let Some(rank) = PRINCIPALS.iter().position(|key| named(key).is_some()) {
+        if let Some(rank) = COUNTS.into_iter().find(|rank| named(&PRINCIPALS[*rank]).is_some()) {
             add(rank, named(&PRINCIPALS[rank]).cloned().unwrap_or_default(), level);
         }
     }

@@ -321,26 +321,34 @@ fn recorded_plans_are_made_again() {
         println!("skipped: {} is not there", corpus.display());
         return;
     }
-    let (mut equal, mut refused, mut different) = (0, 0, Vec::new());
+    let (mut equal, mut empty, mut refused, mut different) = (0, 0, 0, Vec::new());
     for group in fs::read_dir(&corpus).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()) {
         for case in fs::read_dir(&group).unwrap().map(|e| e.unwrap().path()) {
             match compare(&case) {
                 Compared::Nothing => {}
                 Compared::Refused => refused += 1,
-                Compared::Equal(plans) => equal += plans,
+                Compared::Equal { plans, nothing_to_do } => {
+                    equal += plans;
+                    empty += nothing_to_do;
+                }
                 Compared::Different(why) => different.push(format!("{}: {why}", case.display())),
             }
         }
     }
-    println!("{equal} plans equal, {refused} cases refused");
+    println!("{equal} plans equal, {empty} of them empty after a deployment, {refused} cases refused");
     assert!(different.is_empty(), "{}", different.join("\n"));
     assert!(equal >= 60, "only {equal} plans were compared");
+    assert!(empty >= 30, "only {empty} plans of a recorded state were empty");
 }
 
 enum Compared {
     Nothing,
     Refused,
-    Equal(usize),
+    Equal {
+        plans: usize,
+        /// Made from a recorded state, and nothing in them changes.
+        nothing_to_do: usize,
+    },
     Different(String),
 }
 
@@ -356,7 +364,7 @@ fn compare(case: &Path) -> Compared {
     }
     let spec: Value = serde_json::from_slice(&fs::read(case.join("case.json")).unwrap()).unwrap();
     let mut seen = HashMap::new();
-    let (mut resolved, mut state, mut plans) = (None, State::new(), 0);
+    let (mut resolved, mut state, mut plans, mut nothing_to_do) = (None, State::new(), 0, 0);
     for (at, step) in spec["steps"].as_array().unwrap().iter().enumerate() {
         let folder = |name: &str| case.join(format!("expect/{:02}-{name}", at + 1));
         match step.as_str() {
@@ -382,7 +390,10 @@ fn compare(case: &Path) -> Compared {
                     (!remote.is_null()).then(|| (node.clone(), Some(answer_as_shown(node, &entry.id, remote))))
                 });
                 match planner::plan(&config(resolved), &state, &answers.collect(), CLI) {
-                    Ok(plan) if plan.document()["plan"] == want["plan"] => plans += 1,
+                    Ok(plan) if plan.document()["plan"] == want["plan"] => {
+                        plans += 1;
+                        nothing_to_do += usize::from(plan.is_empty() && !state.resources.is_empty());
+                    }
                     Ok(plan) => return Compared::Different(first_difference(&want["plan"], &plan.document()["plan"])),
                     Err(NoPlan::Unsupported(_)) => return Compared::Refused,
                     Err(NoPlan::Wrong(found)) => return Compared::Different(found[0].summary.clone()),
@@ -391,7 +402,7 @@ fn compare(case: &Path) -> Compared {
             _ => break,
         }
     }
-    if plans == 0 { Compared::Nothing } else { Compared::Equal(plans) }
+    if plans == 0 { Compared::Nothing } else { Compared::Equal { plans, nothing_to_do } }
 }
 
 /// A remote state as the answer it was made from.

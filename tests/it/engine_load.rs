@@ -205,6 +205,44 @@ fn a_dashboard_lies_in_the_workspace_however_its_folder_is_written() {
 }
 
 #[test]
+fn entries_of_nobody_leave_the_list_to_whoever_deploys() {
+    let source = root(
+        "bundle: {name: y}\nresources: {jobs: {some: {name: a, permissions: [{level: CAN_VIEW}]}, none: {name: b, permissions: []}}}\n",
+    );
+    let resolved = resolved(&source);
+    let level = |job: &str| {
+        resolved.config.find(&["resources", "jobs", job, "permissions"]).map(|list| json::write(list, 0).unwrap())
+    };
+    assert_eq!(level("some").unwrap(), r#"[{"level":"IS_OWNER","user_name":"jane.doe@example.com"}]"#);
+    assert_eq!(level("none"), None);
+}
+
+#[test]
+fn an_identity_to_run_as_goes_to_alerts_too_and_app_resources_have_names() {
+    let source = root(
+        "bundle: {name: y}\nrun_as: {user_name: jane.doe@example.com}\nresources:\n  \
+         alerts: {a: {display_name: a}}\n  apps: {p: {name: p, source_code_path: ., resources: [{name: x, description: d}, {name: x, job: {id: '1'}}, {}]}}\n",
+    );
+    let resolved = resolved(&source);
+    assert_eq!(
+        resolved.config.text(&["resources", "alerts", "a", "run_as", "user_name"]),
+        Some("jane.doe@example.com")
+    );
+    let resources = resolved.config.find(&["resources", "apps", "p", "resources"]).unwrap();
+    assert_eq!(json::write(resources, 0).unwrap(), r#"[{"description":"d","job":{"id":"1"},"name":"x"},{"name":""}]"#);
+}
+
+#[test]
+fn an_etag_in_a_bundle_is_an_error() {
+    let source =
+        root("bundle: {name: y}\nresources: {dashboards: {d: {display_name: n, warehouse_id: w, etag: '1'}}}\n");
+    assert_eq!(
+        errors(&resolved(&source)),
+        ["dashboard \"n\" has an etag set. Etags must not be set in bundle configuration"]
+    );
+}
+
+#[test]
 fn notebooks_lose_their_extension_and_files_keep_it() {
     let source = root("bundle: {name: y}\ninclude: [jobs/*.yml]\n")
         .with(

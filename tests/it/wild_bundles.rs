@@ -139,3 +139,28 @@ async fn an_artifact_without_its_folder_is_an_error() {
     let refused = hand.run(&["plan"]).await;
     assert_eq!((refused.status.code(), said(&refused).as_str()), (Some(1), "Error: directory package not found\n\n"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_to_look_up_may_refer_to_the_bundle_and_to_who_deploys() {
+    let bundle = "bundle: {name: b}\nvariables:\n  kind: {default: 'small-${bundle.name}'}\n  \
+                  c: {lookup: {cluster: '${var.kind}-${bundle.target}-${workspace.current_user.short_name}'}}\n\
+                  resources: {jobs: {j: {name: '${var.c}'}}}\n";
+    let hand = Hand::with(bundle).await;
+    let refused = hand.run(&["validate"]).await;
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    let name = "small-b-default-";
+    assert!(said(&refused).starts_with(&format!("Error: failed to resolve cluster: {name}")), "{}", said(&refused));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_in_a_resource_leaves_the_rest_resolved() {
+    let hand = Hand::with(
+        "bundle: {name: b}\nworkspace: {root_path: '/Workspace/${bundle.name}'}\n\
+         resources: {jobs: {j: {name: '${var.missing}'}}}\n",
+    )
+    .await;
+    let refused = hand.run(&["validate", "-o", "json"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let document: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(document["workspace"]["root_path"], "/Workspace/b");
+}

@@ -10,8 +10,12 @@ use super::{
     permissions,
 };
 
-const BODY: &[Part] =
-    &[Part::Id("cluster_id"), Part::StateWithout(&["lifecycle"]), Part::ZeroWithout("num_workers", "autoscale")];
+const BODY: &[Part] = &[
+    Part::Id("cluster_id"),
+    Part::StateWithout(&["lifecycle"]),
+    Part::ZeroWithout("num_workers", "autoscale"),
+    Part::EmptyText("spark_version"),
+];
 
 pub static KIND: Kind = Kind {
     name: "clusters",

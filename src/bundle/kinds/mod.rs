@@ -288,6 +288,8 @@ pub enum Part {
     Spread(&'static str),
     /// A zero where neither of two fields has a value.
     ZeroWithout(&'static str, &'static str),
+    /// An empty text where a field has no value.
+    EmptyText(&'static str),
     /// The whole state, but for some fields, under a key.
     StateWithoutAs(&'static str, &'static [&'static str]),
     /// One field of the state as a text: what is no text is written as JSON.
