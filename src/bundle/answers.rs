@@ -75,7 +75,11 @@ fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
 
 /// A path in the workspace with its first folder, which some answers leave out.
 fn workspace_path(path: &str) -> String {
-    if path.starts_with("/Workspace/") || path.is_empty() { path.to_owned() } else { format!("/Workspace{path}") }
+    if path.starts_with("/Workspace/") || !path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/Workspace{path}")
+    }
 }
 
 /// A time as it can be compared: `2026-01-02T03:04:05.6Z`, with a fraction or without.

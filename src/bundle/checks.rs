@@ -177,7 +177,7 @@ pub fn apps(bundle: &mut Bundle<'_>) {
     bundle.diagnostics.extend(found);
 }
 
-/// The pass: grants name somebody and something.
+/// The pass: grants name somebody and something, and permissions of a secret scope somebody.
 pub fn grants(bundle: &mut Bundle<'_>) {
     let mut found = Vec::new();
     for kind in ["schemas", "volumes", "registered_models"] {
@@ -190,6 +190,16 @@ pub fn grants(bundle: &mut Bundle<'_>) {
                 if grant.get("privileges").and_then(Tree::as_list).is_none_or(<[Tree]>::is_empty) {
                     found.push(Diagnostic::error("grant privileges is required").path(&at).at_tree(grant));
                 }
+            }
+        }
+    }
+    for (key, scope) in group(&bundle.config, "secret_scopes") {
+        for (i, entry) in items(scope, "permissions") {
+            let names = ["user_name", "group_name", "service_principal_name"];
+            if names.iter().all(|name| entry.text(&[name]).is_none()) {
+                let at = Path::of(&["resources", "secret_scopes", key, "permissions"]).index(i);
+                let what = Diagnostic::error("secret scope permission principal is required");
+                found.push(what.path(&at).at_tree(entry).detail(format!("Set one of {}", names.join(", "))));
             }
         }
     }

@@ -61,6 +61,12 @@ pub const SETTINGS: &[Setting] = &[
         here: "`$` and the value, as before",
     },
     Setting {
+        name: "packages of an environment",
+        since: "1.16",
+        there: "`numpy==2.5.*` is a package",
+        here: "the same; before it was taken for a local file, as `a >=1.0, <2` and `a; python_version<'3.9'` still are there",
+    },
+    Setting {
         name: "keys that end in `_`",
         since: "1.18",
         there: "a reference to one resolves",

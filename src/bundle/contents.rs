@@ -13,7 +13,12 @@ pub fn read(bundle: &mut Bundle<'_>) {
     let mut config = std::mem::take(&mut bundle.config);
     match dashboards(&mut config, bundle.source) {
         Err(diagnostic) => bundle.diagnostics.push(diagnostic),
-        Ok(()) => {
+        Ok(contents) => {
+            for ((_, dashboard), content) in group(&mut config, "dashboards").zip(contents) {
+                if let Some(content) = content {
+                    dashboard.set(&["serialized_dashboard"], content);
+                }
+            }
             let found: Vec<Diagnostic> = group(&mut config, "alerts")
                 .filter_map(|(key, alert)| alert_from_file(key, alert, bundle).err())
                 .collect();
@@ -27,18 +32,23 @@ fn group<'c>(config: &'c mut Tree, kind: &str) -> impl Iterator<Item = (&'c Stri
     config.find_mut(&["resources", kind]).and_then(Tree::as_map_mut).into_iter().flat_map(Map::iter_mut)
 }
 
-fn dashboards(config: &mut Tree, source: &dyn Source) -> Result<(), Diagnostic> {
+/// The content of each dashboard that has a file; where one cannot be read, of none.
+fn dashboards(config: &mut Tree, source: &dyn Source) -> Result<Vec<Option<String>>, Diagnostic> {
+    let mut contents = Vec::new();
     for (_, dashboard) in group(config, "dashboards") {
-        let Some(file) = dashboard.text(&["file_path"]).map(str::to_owned) else { continue };
+        let Some(file) = dashboard.text(&["file_path"]).map(str::to_owned) else {
+            contents.push(None);
+            continue;
+        };
         let wrong = |what: String| {
             Diagnostic::error(format!("failed to read serialized dashboard from file_path {file}: {what}"))
         };
         let bytes = source.read(&file).map_err(|failure| wrong(failure.message))?;
         let bytes = bytes.ok_or_else(|| wrong(format!("open {file}: no such file or directory")))?;
         let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
-        dashboard.set(&["serialized_dashboard"], text);
+        contents.push(Some(text));
     }
-    Ok(())
+    Ok(contents)
 }
 
 /// What an alert with a file may say itself.

@@ -155,7 +155,9 @@ fn merged(list: &[Tree], kind: &Kind, me: Option<&(&'static str, String)>) -> Ve
     if let Some((key, name)) = me {
         // A person and a service principal are told apart by the name, not by the field.
         let is_me = |k: &str, n: &str| k != "group_name" && n == name;
-        let owned = entries.iter().any(|(k, n, level)| level == "IS_OWNER" && !is_me(k, n));
+        let owned = list.iter().any(|entry| {
+            entry.text(&["level"]) == Some("IS_OWNER") && principal(entry).is_none_or(|(k, n)| !is_me(k, n))
+        });
         let level = if kind.has_owner && !owned { "IS_OWNER" } else { "CAN_MANAGE" };
         match entries.iter_mut().find(|(k, n, _)| is_me(k, n)) {
             Some((_, _, there)) if rank(there) >= rank(level) => {}

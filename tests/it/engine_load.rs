@@ -243,6 +243,23 @@ fn an_etag_in_a_bundle_is_an_error() {
 }
 
 #[test]
+fn a_permission_of_nobody_on_a_secret_scope_is_an_error() {
+    let source = root("bundle: {name: y}\nresources: {secret_scopes: {s: {name: s, permissions: [{level: READ}]}}}\n");
+    assert_eq!(errors(&resolved(&source)), ["secret scope permission principal is required"]);
+}
+
+#[test]
+fn files_of_dashboards_are_read_all_or_none() {
+    let source = root(
+        "bundle: {name: y}\nresources: {dashboards: {a: {display_name: a, warehouse_id: w, file_path: a.json}, b: {display_name: b, warehouse_id: w, file_path: b.json}}}\n",
+    )
+    .with("a.json", "{}");
+    let resolved = resolved(&source);
+    assert_eq!(errors(&resolved).len(), 1);
+    assert_eq!(resolved.config.text(&["resources", "dashboards", "a", "serialized_dashboard"]), None);
+}
+
+#[test]
 fn notebooks_lose_their_extension_and_files_keep_it() {
     let source = root("bundle: {name: y}\ninclude: [jobs/*.yml]\n")
         .with(
