@@ -3,9 +3,9 @@
 
 use mlops_deploy::rehearsal::workspace::Outcome;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::stage_world::{StageWorld, as_somebody, difference, doubled, settled};
+use crate::stage_world::{DEPLOYER, StageWorld, as_somebody, difference, doubled, settled};
 
 /// A kind with its children, and what a commit changes of it.
 struct Row {
@@ -17,7 +17,8 @@ struct Row {
     recreate: Option<(&'static str, &'static str)>,
 }
 
-const ROWS: [Row; 6] = [
+/// All kinds but quality monitors: what they watch is a table, and the strict workspace has none.
+static ROWS: [Row; 14] = [
     Row {
         kind: "jobs",
         resource: "it: {name: it, description: One, permissions: [{level: CAN_VIEW, group_name: users}]}",
@@ -57,6 +58,60 @@ const ROWS: [Row; 6] = [
         update: ("/it,", "/that,"),
         recreate: Some(("/it,", "/it, artifact_location: 'dbfs:/elsewhere',")),
     },
+    Row {
+        kind: "models",
+        resource: "it: {name: it, description: One, permissions: [{level: CAN_READ, group_name: users}]}",
+        update: ("description: One", "description: Two"),
+        recreate: Some(("name: it,", "name: that,")),
+    },
+    Row {
+        kind: "model_serving_endpoints",
+        resource: "it: {name: it, tags: [{key: team, value: one}], config: {served_entities: [{name: x, external_model: {name: \
+                   gpt, provider: openai, task: llm/v1/chat, openai_config: {openai_api_key: '{{secrets/s/k}}'}}}]}, \
+                   permissions: [{level: CAN_QUERY, group_name: users}]}",
+        update: ("value: one", "value: two"),
+        recreate: Some(("name: it,", "name: that,")),
+    },
+    Row {
+        kind: "clusters",
+        resource: "it: {cluster_name: it, spark_version: 15.4.x-scala2.12, node_type_id: n, num_workers: 1, \
+                   permissions: [{level: CAN_RESTART, group_name: users}]}",
+        update: ("num_workers: 1", "num_workers: 2"),
+        recreate: None,
+    },
+    Row {
+        kind: "dashboards",
+        resource: "it: {display_name: it, warehouse_id: w, serialized_dashboard: '{\"pages\": []}', \
+                   permissions: [{level: CAN_READ, group_name: users}]}",
+        update: ("display_name: it", "display_name: that"),
+        recreate: Some(("warehouse_id: w", "warehouse_id: w, parent_path: /Workspace/Shared")),
+    },
+    Row {
+        kind: "sql_warehouses",
+        resource: "it: {name: it, cluster_size: Small, permissions: [{level: CAN_USE, group_name: users}]}",
+        update: ("cluster_size: Small", "cluster_size: Medium"),
+        recreate: None,
+    },
+    Row {
+        kind: "secret_scopes",
+        resource: "it: {name: it, permissions: [{level: READ, group_name: users}]}",
+        update: ("level: READ", "level: WRITE"),
+        recreate: Some(("name: it,", "name: that,")),
+    },
+    Row {
+        kind: "apps",
+        resource: "it: {name: it, description: One, source_code_path: ./src, permissions: [{level: CAN_USE, group_name: users}]}",
+        update: ("description: One", "description: Two"),
+        recreate: Some(("name: it,", "name: that,")),
+    },
+    Row {
+        kind: "alerts",
+        resource: "it: {display_name: it, query_text: select 1, warehouse_id: w, schedule: {quartz_cron_schedule: '0 0 9 * * ?', \
+                   timezone_id: UTC}, evaluation: {comparison_operator: LESS_THAN, source: {name: c}}, \
+                   permissions: [{level: CAN_RUN, group_name: users}]}",
+        update: ("display_name: it", "display_name: that"),
+        recreate: None,
+    },
 ];
 
 impl Row {
@@ -75,6 +130,9 @@ impl Row {
         // For what moves.
         let more = json!({"name": "more", "catalog_name": "dev"});
         as_somebody(world.workspace(), Method::POST, "/api/2.1/unity-catalog/schemas", more).await;
+        // The folder that dashboards are made in stays when they are taken back: others may lie in it.
+        let folder = json!({"path": format!("/Workspace/Users/{DEPLOYER}/.bundle/tiny/dev/resources")});
+        as_somebody(world.workspace(), Method::POST, "/api/2.0/workspace/mkdirs", folder).await;
         world
     }
 
@@ -85,14 +143,14 @@ impl Row {
 
     /// Deploys with a smoke run that fails, and demands that everything is as before.
     async fn is_taken_back(&self, world: &StageWorld, bundle: &str, what: &str) {
-        let before = settled(world.workspace());
+        let before = without_history(settled(world.workspace()));
         self.write(world, bundle);
         world.workspace().script("train", "*", Outcome::Failed { error: "no".to_owned() });
         let step = world.deploy();
         let left = step.run().await;
         assert_eq!(left.output("failure-reason"), "smoke-failed", "{} {what}\n{}", self.kind, left.stdout);
         step.settle().await.expect(0);
-        let after = settled(world.workspace());
+        let after = without_history(settled(world.workspace()));
         assert!(before == after, "{} {what}\n{}\n{}", self.kind, difference(&before, &after), left.stdout);
         world.workspace().script("train", "*", Outcome::Success { logs: String::new() });
     }
@@ -123,9 +181,35 @@ impl Row {
     }
 }
 
+/// Without what the workspace notes of every change, one that takes back another included.
+fn without_history(mut world: Value) -> Value {
+    match &mut world {
+        Value::Object(map) => {
+            for noted in ["last_update", "revision_create_time"] {
+                map.remove(noted);
+            }
+            map.values_mut().for_each(|value| *value = without_history(value.take()));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| *value = without_history(value.take())),
+        _ => {}
+    }
+    world
+}
+
+/// Tells the story of every row, and names all kinds with which it ends badly.
+async fn of_every_kind<F: Future<Output = ()> + Send + 'static>(story: impl Fn(&'static Row) -> F) {
+    let mut wrong = Vec::new();
+    for row in &ROWS {
+        if let Err(panicked) = tokio::spawn(story(row)).await {
+            wrong.push(format!("{}: {panicked}", row.kind));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn creates_and_updates_of_every_kind_are_taken_back_whole() {
-    for row in &ROWS {
+    of_every_kind(|row| async {
         let world = row.world().await;
         world.deployed().await;
         let whole = row.bundle(true);
@@ -134,12 +218,13 @@ async fn creates_and_updates_of_every_kind_are_taken_back_whole() {
         let changed = whole.replace(row.update.0, row.update.1);
         row.is_taken_back(&world, &changed, "updated").await;
         row.is_deployed(&world, &changed, "updated").await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_taken_back_goes_on_with_the_next_run() {
-    for row in &ROWS {
+    of_every_kind(|row| async {
         let world = row.world().await;
         let whole = row.bundle(true);
         row.is_deployed(&world, &whole, "created").await;
@@ -147,7 +232,8 @@ async fn what_cannot_be_taken_back_goes_on_with_the_next_run() {
             row.goes_on(&world, &whole.replace(from, to), "recreated").await;
         }
         row.goes_on(&world, &row.bundle(false), "deleted").await;
-    }
+    })
+    .await;
 }
 
 const BUNDLE: &str = "\
