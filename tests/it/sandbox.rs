@@ -315,3 +315,25 @@ async fn endless_output_keeps_its_end_only() {
     let finished = job.run("head -c 5000000 /dev/zero | tr '\\0' x; echo; echo the end").await;
     assert!(finished.stdout.len() <= 1024 * 1024 && finished.stdout.ends_with(b"the end\n"));
 }
+
+/// An installer has put it below root's own home.
+#[tokio::test]
+async fn uv_is_found_where_only_we_may_look() {
+    let job = Job::new();
+    let private = job.path("private");
+    fs::create_dir_all(private.join("bin")).unwrap();
+    fs::write(private.join("bin/uv"), "#!/bin/sh\necho it builds\n").unwrap();
+    fs::set_permissions(private.join("bin/uv"), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(private.join("bin/other"), "#!/bin/sh\necho something else\n").unwrap();
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut env = job.env();
+    env.insert("PATH".to_owned(), format!("{}:/usr/bin:/bin", private.join("bin").display()));
+    let launcher = PathBuf::from(env!("CARGO_BIN_EXE_mlops-deploy"));
+    let process = job.process_in(Sandbox::new(launcher, &job.path("workspace"), &env));
+    let finished = process.run(job.command("uv && ! other 2>/dev/null && ls $(dirname $(command -v uv))"), &|_| {}).await.unwrap();
+    if as_root() {
+        assert!(finished.succeeded(), "{}", said(&finished));
+        assert!(said(&finished).ends_with("uv\n"), "that alone is lent: {}", said(&finished));
+    }
+    assert!(said(&finished).starts_with("it builds\n"), "{}", said(&finished));
+}

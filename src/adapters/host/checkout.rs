@@ -55,6 +55,11 @@ impl Copy {
         self.base.path().join("tmp")
     }
 
+    /// Where programs can be put that the command could not reach. It does not exist yet.
+    pub fn tools(&self) -> PathBuf {
+        self.base.path().join("tools")
+    }
+
     /// Where a path of the original lies here; none for a path outside of it.
     pub fn place_of(&self, path: &Path) -> Option<PathBuf> {
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());

@@ -19,6 +19,7 @@ pub mod runner_files;
 pub mod sandbox;
 pub mod signals;
 pub mod stream;
+mod within_reach;
 
 pub use become_program::{Added, become_program};
 pub use clock::SystemClock;

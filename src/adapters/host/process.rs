@@ -22,6 +22,7 @@ use super::launcher;
 use super::mask::Masker;
 use super::output::{Output, Pumps};
 use super::sandbox::Sandbox;
+use super::within_reach;
 use crate::ports::process::{Tell, Trust};
 use crate::ports::{Command, Finished, Process, ProcessError};
 
@@ -100,6 +101,9 @@ impl LocalProcess {
         let copy = copied.and_then(|copy| copy).map_err(|error| start_error(command, error))?;
         let folder = copy.place_of(&command.folder).ok_or_else(|| refuse("its folder is not in the checkout"))?;
         let mut env = sandbox.env(&copy.home(), &copy.temp(), &command.env);
+        if let Some(path) = env.get_mut("PATH").filter(|_| sandbox.user.is_some()) {
+            *path = within_reach::path(path, &copy.tools()).map_err(|error| start_error(command, error))?;
+        }
         let mark = uuid::Uuid::new_v4().to_string();
         let known = match sandbox.user {
             Some(user) => Known::ByUser(user.uid),
