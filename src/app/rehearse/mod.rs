@@ -111,18 +111,16 @@ async fn delivered(scene: &mut Scene, account: &Account) -> Result<Result<(), Ex
         event: Event::push("main"),
         inputs,
     };
-    let release = match perform(scene, account, deploy("deploy-dev", "dev", Vec::new())).await? {
+    // Nothing is in the registries of a new story: each model's first version is meant, wherever it is trained.
+    let bootstrap = || scene.is_new().then(|| ("bootstrap", "true".to_owned()));
+    let release = match perform(scene, account, deploy("deploy-dev", "dev", bootstrap().into_iter().collect())).await? {
         Ok(outputs) => outputs.get("release").cloned().unwrap_or_default(),
         Err(code) => return Ok(Err(code)),
     };
     if !scene.has_books("staging") {
         return Ok(Ok(()));
     }
-    let mut inputs = vec![("release", release.clone())];
-    if scene.is_new() {
-        // Nothing is in these registries yet: each model's first version is meant.
-        inputs.push(("bootstrap", "true".to_owned()));
-    }
+    let inputs = [("release", release.clone())].into_iter().chain(bootstrap()).collect();
     if let Err(code) = perform(scene, account, deploy("deploy-staging", "staging", inputs)).await? {
         return Ok(Err(code));
     }

@@ -77,7 +77,7 @@ impl Scene {
         has("dev") && has(environment) && self.config.releases != Releases::File
     }
 
-    /// Keys of the models that staging trains, and prod is to serve.
+    /// Keys of the models that are trained on the way, and promoted in the end.
     pub fn models(&self) -> Vec<String> {
         let trained = self.config.models.iter().filter(|(_, model)| model.train.is_some());
         trained.map(|(key, _)| key.clone()).collect()
