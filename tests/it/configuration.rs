@@ -28,6 +28,15 @@ smoke:
   - job: other
     timeout: 90s
     parameters: {day: 2026-01-01, flag: yes, n: 0777}
+models:
+  churn:
+    train: {job: train, parameters: {rows: 007}}
+    validate: [{job: check}, {job: explain, timeout: 5m}]
+    gate:
+      f1: {at_least: 0.8, not_worse_than_champion_by: 0.01, slices: [new customers, \"eu\"]}
+      loss: {at_most: 1}
+    serve: {endpoint: churn, bake: 90s, requests: [{inputs: [[1, 2.5]]}]}
+  fraud: {name: main.fraud.model, alias: live, train: {job: fraud, in: dev, version_from: {alias: new}}}
 budgets: {validate: 10m}
 ";
 
@@ -48,6 +57,10 @@ fn the_effective_configuration_says_where_each_value_comes_from() {
 fn the_effective_configuration_is_itself_a_configuration() {
     let first = read(FULL).unwrap();
     let again = read(&first.to_yaml()).unwrap();
+    let values = |config: &Config| -> Vec<String> {
+        config.to_yaml().lines().map(|line| line.split("  # ").next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(values(&first), values(&again));
     assert_eq!(first.environments, again.environments);
     assert_eq!(first.smoke, again.smoke);
     assert_eq!(first.budget(Stage::Validate), again.budget(Stage::Validate));

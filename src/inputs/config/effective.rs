@@ -3,8 +3,8 @@
 
 use serde_yaml::Value;
 
-use super::models::Serve;
 use super::{Config, PlanPrincipal};
+use crate::domain::Path;
 
 pub(super) fn render(config: &Config) -> String {
     let mut page = Page { config, text: format!("# {} with its defaults.\n", config.file) };
@@ -56,13 +56,8 @@ pub(super) fn render(config: &Config) -> String {
         page.open(0, "models");
     }
     for (key, model) in &config.models {
-        page.open(1, key);
-        let at = format!("models.{key}");
-        page.value(2, &at, "alias", Some(model.alias()));
-        if let Some(serve) = &model.serve {
-            page.open(2, "serve");
-            page.serve(&format!("{at}.serve"), serve);
-        }
+        let model = serde_yaml::to_value(model.effective()).expect("a configuration is always YAML");
+        page.tree(&Path::of(&["models", key]), &model);
     }
     page.open(0, "budgets");
     for (stage, budget) in &config.budgets {
@@ -82,44 +77,31 @@ impl Page<'_> {
     }
 
     fn value(&mut self, depth: usize, above: &str, key: &str, value: Option<&str>) {
-        self.scalar(depth, above, key, &value.map_or(Value::Null, |text| Value::String(text.to_owned())));
-    }
-
-    fn scalar(&mut self, depth: usize, above: &str, key: &str, value: &Value) {
-        let value = match value {
-            Value::String(text) => scalar(text),
-            other => serde_yaml::to_string(other).expect("a scalar is always YAML").trim_end().to_owned(),
-        };
+        let value = value.map_or_else(|| "null".to_owned(), scalar);
         let origin = self.came_from(above, key);
         self.text.push_str(&format!("{}{}: {value}  # {origin}\n", "  ".repeat(depth), scalar(key)));
     }
 
-    fn serve(&mut self, at: &str, serve: &Serve) {
-        let mut value = |key: &str, value: Value| self.scalar(3, at, key, &value);
-        let text = |text: String| Value::String(text);
-        let number = |number: Option<f64>| number.map_or(Value::Null, Value::from);
-        for (key, setting) in serve.settings() {
-            let spelt = match key.as_str() {
-                "workload_size" => "size",
-                "workload_type" => "compute",
-                _ => "scale_to_zero",
-            };
-            value(
-                spelt,
-                setting.as_bool().map_or_else(|| text(setting.as_str().unwrap_or_default().into()), Value::Bool),
-            );
+    /// A value with what is in it. A list stands on one line, or each of its mappings on one.
+    fn tree(&mut self, at: &Path, value: &Value) {
+        let indent = "  ".repeat(at.len() - 1);
+        let key = scalar(at.nth(at.len() - 1).unwrap_or_default());
+        match value {
+            Value::Mapping(entries) if !entries.is_empty() => {
+                self.text.push_str(&format!("{indent}{key}:\n"));
+                for (inner, value) in entries {
+                    self.tree(&at.clone().key(inner.as_str().unwrap_or_default()), value);
+                }
+            }
+            Value::Sequence(items) if items.iter().any(Value::is_mapping) => {
+                self.text.push_str(&format!("{indent}{key}:\n"));
+                for (i, item) in items.iter().enumerate() {
+                    let origin = self.origin(&at.clone().index(i));
+                    self.text.push_str(&format!("{indent}  - {}  # {origin}\n", on_one_line(item)));
+                }
+            }
+            value => self.text.push_str(&format!("{indent}{key}: {}  # {}\n", on_one_line(value), self.origin(at))),
         }
-        value("endpoint", text(serve.endpoint.clone()));
-        value("bake", text(serve.bake().to_string()));
-        value("build", text(serve.build().to_string()));
-        value("requests_at_least", Value::from(serve.requests_at_least()));
-        value("on_few_requests", text(if serve.goes_on_unproven() { "go-on" } else { "stop" }.into()));
-        value("errors_at_most", number(Some(serve.errors_at_most())));
-        value("tolerance", number(serve.tolerance));
-        value("latency", serve.latency.map_or(Value::Null, |latency| text(latency.to_string())));
-        let steps: Vec<String> = serve.traffic().iter().map(u64::to_string).collect();
-        let origin = self.came_from(at, "traffic");
-        self.text.push_str(&format!("      traffic: [{}]  # {origin}\n", steps.join(", ")));
     }
 
     fn item(&mut self, above: &str, key: &str, value: &str) {
@@ -128,12 +110,28 @@ impl Page<'_> {
     }
 
     fn came_from(&self, above: &str, key: &str) -> String {
-        let above = if above.is_empty() { Some(Default::default()) } else { crate::domain::Path::parse(above) };
-        let tree = above.and_then(|path| self.config.tree.at(&path.key(key)));
-        match tree.filter(|tree| !tree.is_null()).and_then(|tree| tree.origin()) {
+        let above = if above.is_empty() { Some(Path::root()) } else { Path::parse(above) };
+        above.map_or_else(|| DEFAULT.to_owned(), |above| self.origin(&above.key(key)))
+    }
+
+    fn origin(&self, at: &Path) -> String {
+        match self.config.tree.at(at).filter(|tree| !tree.is_null()).and_then(|tree| tree.origin()) {
             Some(origin) => format!("line {}", origin.line),
-            None => "default".to_owned(),
+            None => DEFAULT.to_owned(),
         }
+    }
+}
+
+const DEFAULT: &str = "default";
+
+/// What is no text is written as JSON, which is YAML.
+fn on_one_line(value: &Value) -> String {
+    match value {
+        Value::String(text) => scalar(text),
+        Value::Sequence(items) if !items.iter().any(Value::is_mapping) => {
+            format!("[{}]", items.iter().map(on_one_line).collect::<Vec<_>>().join(", "))
+        }
+        other => serde_json::to_string(other).expect("its keys are texts"),
     }
 }
 

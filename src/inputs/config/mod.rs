@@ -68,6 +68,12 @@ impl From<shape::Smoke> for Smoke {
     }
 }
 
+impl From<Smoke> for shape::Smoke {
+    fn from(s: Smoke) -> Self {
+        Self { job: s.job, timeout: Some(s.timeout), parameters: s.parameters }
+    }
+}
+
 /// The effective configuration.
 #[derive(Clone, Debug)]
 pub struct Config {

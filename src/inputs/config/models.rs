@@ -163,6 +163,7 @@ const CHAMPION: &str = "champion";
 const TRAIN: Period = Period::minutes(240);
 const BAKE: Period = Period::minutes(2);
 const BUILD: Period = Period::minutes(40);
+const TRAFFIC: [u8; 2] = [10, 100];
 const REQUESTS: u32 = 20;
 const ERRORS: f64 = 1.0;
 
@@ -174,11 +175,20 @@ impl Train {
     pub fn timeout(&self) -> Period {
         self.timeout.unwrap_or(TRAIN)
     }
+
+    fn effective(&self) -> Self {
+        Self { r#in: Some(self.environment().to_owned()), timeout: Some(self.timeout()), ..self.clone() }
+    }
 }
 
 impl Rule {
     pub fn higher_is_better(&self) -> bool {
         self.higher_is_better.unwrap_or(self.at_least.is_some() || self.at_most.is_none())
+    }
+
+    fn effective(&self) -> Self {
+        let dataset = Some(self.dataset.unwrap_or(Dataset::Same));
+        Self { higher_is_better: Some(self.higher_is_better()), dataset, ..self.clone() }
     }
 }
 
@@ -190,6 +200,18 @@ impl Model {
     /// The jobs that validate a trained version.
     pub fn validations(&self) -> Vec<super::Smoke> {
         self.validate.iter().cloned().map(super::Smoke::from).collect()
+    }
+
+    /// With every default written out.
+    pub(super) fn effective(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            train: self.train.as_ref().map(Train::effective),
+            validate: self.validations().into_iter().map(Smoke::from).collect(),
+            gate: self.gate.iter().map(|(metric, rule)| (metric.clone(), rule.effective())).collect(),
+            alias: Some(self.alias().to_owned()),
+            serve: self.serve.as_ref().map(Serve::effective),
+        }
     }
 }
 
@@ -206,7 +228,7 @@ impl Serve {
     }
 
     pub fn traffic(&self) -> Vec<u64> {
-        self.traffic.as_ref().map_or(vec![10, 100], |steps| steps.iter().map(|step| u64::from(*step)).collect())
+        self.traffic.as_deref().unwrap_or(&TRAFFIC).iter().map(|step| u64::from(*step)).collect()
     }
 
     pub fn bake(&self) -> Period {
@@ -231,6 +253,20 @@ impl Serve {
 
     pub fn latency(&self) -> Option<Duration> {
         self.latency.map(|period| period.0)
+    }
+
+    fn effective(&self) -> Self {
+        Self {
+            size: Some(self.size.unwrap_or(Size::Small)),
+            scale_to_zero: Some(self.scale_to_zero.unwrap_or(true)),
+            traffic: Some(self.traffic.clone().unwrap_or_else(|| TRAFFIC.to_vec())),
+            bake: Some(self.bake()),
+            requests_at_least: Some(self.requests_at_least()),
+            on_few_requests: Some(self.on_few_requests.unwrap_or(OnFew::Stop)),
+            errors_at_most: Some(self.errors_at_most()),
+            build: Some(self.build()),
+            ..self.clone()
+        }
     }
 }
 

@@ -126,7 +126,7 @@ pub struct Smoke {
 pub struct Budgets {
     /// For `validate`; default: `15m`.
     pub validate: Option<Period>,
-    /// For `deploy-dev`, its smoke jobs included; default: `45m`.
+    /// For `deploy-dev`, its jobs included; default: `45m`, and on top of that what its trainings may take.
     pub deploy_dev: Option<Period>,
     /// For `deploy-staging`, its jobs included; default: `45m`, and on top of that what its trainings may take.
     pub deploy_staging: Option<Period>,
