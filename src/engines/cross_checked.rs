@@ -2,7 +2,7 @@
 //!
 //! Asked once, by a stage's first plan: whether two engines agree does not change while a stage holds the lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,11 +34,11 @@ fn actions(document: &Value) -> BTreeMap<&str, &str> {
 }
 
 /// Each node for which two plans want something else.
-pub fn differences(ours: &Value, theirs: &Value) -> Vec<String> {
+fn differences(ours: &Value, theirs: &Value) -> Vec<String> {
     let (ours, theirs) = (actions(ours), actions(theirs));
-    let all: BTreeMap<&str, ()> = ours.keys().chain(theirs.keys()).map(|node| (*node, ())).collect();
+    let all: BTreeSet<&str> = ours.keys().chain(theirs.keys()).copied().collect();
     let word = |plan: &BTreeMap<&str, &str>, node| plan.get(node).copied().unwrap_or("nothing").to_owned();
-    all.into_keys()
+    all.into_iter()
         .map(|node| (node, word(&ours, node), word(&theirs, node)))
         .filter(|(_, ours, theirs)| ours != theirs)
         .map(|(node, ours, theirs)| format!("{node}: {ours} here, {theirs} there"))
@@ -70,9 +70,17 @@ impl Engine for CrossChecked {
     }
 
     async fn plan(&self, target: &str, world: &World, act_as: Option<&ActAs>) -> Result<EnginePlan, Failure> {
-        let plan = self.ours.plan(target, world, act_as).await?;
+        if let Some(principal) = act_as {
+            let message = format!(
+                "compare our own plan with the official command's: it plans as whoever signs in, and not in the name of `{}`",
+                principal.application_id
+            );
+            return Err(Failure::new(Reason::Unsupported, message)
+                .hint("leave `cross-check` out of this stage, or write `plan: same` for the environment"));
+        }
+        let plan = self.ours.plan(target, world, None).await?;
         if !self.agreed.load(Ordering::Acquire) {
-            let theirs = self.official.plan(target, world, act_as).await?;
+            let theirs = self.official.plan(target, world, None).await?;
             agree(&plan.document, &theirs.document)?;
             self.agreed.store(true, Ordering::Release);
         }
