@@ -42,39 +42,45 @@ impl Rules {
     }
 }
 
+/// What stands in a pattern, and the expression it means, the strongest first. All else is an expression already.
+const MEANINGS: &[(&str, &str)] = &[
+    (".", "\\."),
+    ("/**/", "(/|/.+/)"),
+    ("**/", "(|.*/)"),
+    ("/**", "(|/.*)"),
+    ("\\*", "\\*"),
+    ("*", "([^/]*)"),
+    ("?", "\\?"),
+];
+
+fn meaning(text: &str, meanings: &[(&str, &str)]) -> String {
+    match meanings {
+        [] => text.to_owned(),
+        [(stands, means), weaker @ ..] => {
+            text.split(stands).map(|between| meaning(between, weaker)).collect::<Vec<_>>().join(means)
+        }
+    }
+}
+
 /// The regular expression of a line, and whether it is negated; none for what says nothing, or
 /// cannot be read.
 fn pattern(line: &str) -> Option<(String, bool)> {
     let line = line.trim_end_matches('\r');
-    if line.starts_with('#') {
-        return None;
-    }
-    let line = line.trim_matches(' ');
-    if line.is_empty() {
+    let (comment, line) = (line.starts_with('#'), line.trim_matches(' '));
+    if comment || line.is_empty() {
         return None;
     }
     let (negated, line) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest));
     let line = line.strip_prefix(['#', '!']).unwrap_or(line);
-    let anchored = if names_a_suffix_in_a_folder(line) && !line.starts_with('/') { "/" } else { "" };
-    let line = format!("{anchored}{line}");
-    let line = if line.starts_with("/**/") { &line[1..] } else { &line };
-    // A star that stands for itself until all others are replaced.
-    const STAR: &str = "\u{0}";
-    let line = line
-        .replace('.', "\\.")
-        .replace("/**/", "(/|/.+/)")
-        .replace("**/", &format!("(|.{STAR}/)"))
-        .replace("/**", &format!("(|/.{STAR})"))
-        .replace("\\*", &format!("\\{STAR}"))
-        .replace('*', "([^/]*)")
-        .replace('?', "\\?")
-        .replace(STAR, "*");
-    let end = if line.ends_with('/') { "(|.*)$" } else { "(|/.*)$" };
-    let expression = match line.strip_prefix('/') {
-        Some(below) => format!("^(|/){below}{end}"),
-        None => format!("^(|.*/){line}{end}"),
-    };
-    let expression = with_plain_braces(&expression);
+    let at_the_top = line.starts_with('/') || names_a_suffix_in_a_folder(line);
+    let line = line.strip_prefix('/').unwrap_or(line);
+    // Stars that stand for folders bind nothing; others take the slash before them along.
+    let slash = if at_the_top && !line.starts_with("**/") { "/" } else { "" };
+    let meant = meaning(&format!("{slash}{line}"), MEANINGS);
+    let above = if meant.starts_with('/') { "^(|/)" } else { "^(|.*/)" };
+    let below = if meant.ends_with('/') { "(|.*)$" } else { "(|/.*)$" };
+    let meant = meant.strip_prefix('/').unwrap_or(&meant);
+    let expression = with_plain_braces(&format!("{above}{meant}{below}"));
     let readable = !expression.contains("++") && regex::Regex::new(&expression).is_ok();
     readable.then_some((expression, negated))
 }
