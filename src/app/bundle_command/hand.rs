@@ -31,6 +31,16 @@ pub enum Quit {
     Failure(Failure),
 }
 
+impl Quit {
+    /// What failed before the command's own work still shows the configuration.
+    pub fn showing(self, config: &Tree) -> Self {
+        match self {
+            Quit::Failed => Quit::Loading(Box::new(config.clone())),
+            other => other,
+        }
+    }
+}
+
 impl From<Failure> for Quit {
     fn from(failure: Failure) -> Self {
         Quit::Failure(failure)
@@ -127,10 +137,7 @@ impl Hand {
         let resolved = look_up::completely(rest.as_ref(), facts, resolve).await?;
         if !resolved.failed() && resolved.unsupported.is_empty() {
             let ran = self.hook(&resolved.config, Hook::Postinit).await;
-            ran.map_err(|quit| match quit {
-                Quit::Failed => Quit::Loading(Box::new(resolved.config.clone())),
-                other => other,
-            })?;
+            ran.map_err(|quit| quit.showing(&resolved.config))?;
         }
         // By hand the older route comes first, as in the release whose behaviour we keep.
         let files = WorkspaceFiles::new(Arc::clone(&rest), UploadRoute::ImportFile);

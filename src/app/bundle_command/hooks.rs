@@ -45,10 +45,7 @@ impl Hand {
             return Ok(());
         }
         let ran = self.hook(&root.config, Hook::Preinit).await;
-        ran.map_err(|quit| match quit {
-            Quit::Failed => Quit::Loading(Box::new(root.config)),
-            other => other,
-        })
+        ran.map_err(|quit| quit.showing(&root.config))
     }
 
     pub async fn hook(&self, config: &Tree, hook: Hook) -> Done {
