@@ -180,11 +180,7 @@ fn bundle(maker: &str) -> String {
 }
 
 const CONFIG: &str = "\
-environments:
-  dev: {host: HOST, client_id: DEPLOYER, catalog: dev, records: /Volumes/dev/ops/deployments, github_environment: development}
-  staging: {host: STAGING-HOST, client_id: STAGING-DEPLOYER, catalog: staging, records: /Volumes/staging/ops/deployments}
-  prod: {host: PROD-HOST, client_id: PROD-DEPLOYER, catalog: prod, records: /Volumes/prod/ops/deployments}
-releases: /Volumes/dev/ops/releases
+ENVIRONMENTS-OF-ALL-TIERS
 models:
   churn:
     name: staging.scores.churn

@@ -172,11 +172,7 @@ async fn a_release_that_dev_judged_no_version_of_is_refused() {
 }
 
 const CONFIG: &str = "\
-environments:
-  dev: {host: HOST, client_id: DEPLOYER, catalog: dev, records: /Volumes/dev/ops/deployments, github_environment: development}
-  staging: {host: STAGING-HOST, client_id: STAGING-DEPLOYER, catalog: staging, records: /Volumes/staging/ops/deployments}
-  prod: {host: PROD-HOST, client_id: PROD-DEPLOYER, catalog: prod, records: /Volumes/prod/ops/deployments}
-releases: /Volumes/dev/ops/releases
+ENVIRONMENTS-OF-ALL-TIERS
 models:
   churn:
     train: {job: fit, in: dev}

@@ -20,6 +20,7 @@ use mlops_deploy::ports::{Identity, IdentityError, Part, Request, Rest, RestErro
 use mlops_deploy::rehearsal::front::{Fault, Rule, Serving};
 use serde_json::json;
 
+use crate::bundle_by_hand::{Hand, TOKEN, said};
 use crate::still_clock::StillClock;
 
 /// A new token each time the old one is refused.
@@ -325,37 +326,24 @@ fn an_address_that_would_carry_a_token_in_the_clear_is_refused() {
     }
 }
 
-/// The environment is read when a client is made, so this story needs a process of its own.
-#[test]
-fn a_proxy_is_used_and_one_that_refuses_leaves_the_request_unsent() {
-    use std::io::{Read, Write};
-    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut client = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "workspace_client::behind_a_proxy", "--ignored", "--nocapture"])
-        .env("HTTPS_PROXY", format!("http://{}", proxy.local_addr().unwrap()))
-        .env_remove("NO_PROXY")
-        .env_remove("no_proxy")
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (mut connection, _) = proxy.accept().unwrap();
-    let mut asked = vec![0; 1024];
-    let read = connection.read(&mut asked).unwrap();
-    connection.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").unwrap();
-    drop((connection, proxy));
-    let mut said = String::new();
-    client.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    client.wait().unwrap();
-    let asked = String::from_utf8_lossy(&asked[..read]).into_owned();
-    assert!(asked.starts_with("CONNECT dbc.example.com:443 HTTP/1.1\r\n") && !asked.contains("t0ken"), "{asked}");
-    assert!(said.contains("the request was not sent"), "{said}");
-}
-
 #[tokio::test]
-#[ignore = "started by the story above, with a proxy in its environment"]
-async fn behind_a_proxy() {
-    let host = "https://dbc.example.com".to_owned();
-    let identity = Arc::new(Tokens { host: host.clone(), refused: AtomicUsize::new(0) });
-    let client = client(Settings::new(host), identity, &Arc::new(StillClock::new()));
-    println!("{}", client.call(Request::post("/things", json!({}))).await.unwrap_err());
+async fn a_proxy_is_used_and_one_that_refuses_leaves_the_request_unsent() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hand = Hand::with("bundle: {name: behind}\n").await;
+    let mut command = hand.command(&["validate"]);
+    command.env("DATABRICKS_HOST", "https://dbc.example.com");
+    command.env("HTTPS_PROXY", format!("http://{}", proxy.local_addr().unwrap()));
+    let answers = async {
+        let (mut connection, _) = proxy.accept().await.unwrap();
+        let mut asked = vec![0; 1024];
+        let read = connection.read(&mut asked).await.unwrap();
+        connection.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        drop(proxy);
+        String::from_utf8_lossy(&asked[..read]).into_owned()
+    };
+    let (output, asked) = tokio::join!(command.output(), answers);
+    let said = said(&output.unwrap());
+    assert!(asked.starts_with("CONNECT dbc.example.com:443 HTTP/1.1\r\n") && !asked.contains(TOKEN), "{asked}");
+    assert!(said.contains("the request was not sent") && !said.contains(TOKEN), "{said}");
 }

@@ -128,24 +128,7 @@ const MLMODEL: &str = "flavors:\n  python_function:\n    loader_module: churn.pa
 const EXAMPLE: &str = "{\"dataframe_split\": {\"columns\": [\"tenure\"], \"data\": [[1.0], [2.0]]}}";
 
 const CONFIG: &str = "\
-environments:
-  dev:
-    host: HOST
-    client_id: DEPLOYER
-    catalog: dev
-    records: /Volumes/dev/ops/deployments
-    github_environment: development
-  staging:
-    host: STAGING-HOST
-    client_id: STAGING-DEPLOYER
-    catalog: staging
-    records: /Volumes/staging/ops/deployments
-  prod:
-    host: PROD-HOST
-    client_id: PROD-DEPLOYER
-    catalog: prod
-    records: /Volumes/prod/ops/deployments
-releases: /Volumes/dev/ops/releases
+ENVIRONMENTS-OF-ALL-TIERS
 models:
   churn:
     train: {job: fit}

@@ -5,7 +5,8 @@
 //! purpose: the fault matrix runs it once for each request and each fault.
 
 mod memory;
-mod targets;
+mod placeholders;
+
 pub mod tiers;
 pub mod trainer;
 
@@ -219,7 +220,7 @@ impl StageWorld {
     fn known(&self, text: &str) -> String {
         let staging = self.staging.as_ref().map_or("", Running::url);
         let prod = self.prod.as_ref().map_or("", Running::url);
-        tiers::known(&targets::written_out(text), staging, prod)
+        tiers::known(&placeholders::written_out(text), staging, prod)
             .replace("HOST", self.workspace.url())
             .replace("DEPLOYER", DEPLOYER)
             .replace("READER", READER)

@@ -1,4 +1,4 @@
-//! The targets that bundles of these worlds have in common: a line of a bundle that names one stands for it.
+//! What bundles and configurations of these worlds have in common: a line that names it stands for it.
 
 /// One target, with everything that depends on who deploys.
 const DEV: &str = "  dev:
@@ -36,6 +36,32 @@ const ALL_TIERS: &str = "  dev:
       root_path: /Workspace/Users/PROD-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
 ";
 
-pub(super) fn written_out(bundle: &str) -> String {
-    bundle.replace("  TARGET-DEV\n", DEV).replace("  TARGETS-OF-ALL-TIERS\n", ALL_TIERS)
+/// Environments that keep books, each with a catalog.
+const ENVIRONMENTS: &str = "environments:
+  dev:
+    host: HOST
+    client_id: DEPLOYER
+    catalog: dev
+    records: /Volumes/dev/ops/deployments
+    github_environment: development
+  staging:
+    host: STAGING-HOST
+    client_id: STAGING-DEPLOYER
+    catalog: staging
+    records: /Volumes/staging/ops/deployments
+  prod:
+    host: PROD-HOST
+    client_id: PROD-DEPLOYER
+    catalog: prod
+    records: /Volumes/prod/ops/deployments
+releases: /Volumes/dev/ops/releases
+";
+
+pub(super) fn written_out(text: &str) -> String {
+    let named = [
+        ("  TARGET-DEV\n", DEV),
+        ("  TARGETS-OF-ALL-TIERS\n", ALL_TIERS),
+        ("ENVIRONMENTS-OF-ALL-TIERS\n", ENVIRONMENTS),
+    ];
+    named.iter().fold(text.to_owned(), |text, (name, meant)| text.replace(name, meant))
 }
