@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::preflight::Promotion;
-use super::train::{Taken, Trained};
+use super::phases::preflight::Promotion;
+use super::phases::train::{Taken, Trained};
 use crate::domain::fact::{Release, Tested};
 use crate::domain::ledger::Head;
 use crate::inputs::config::{Environment, Smoke};

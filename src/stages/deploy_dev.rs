@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::deployment::Parts;
-use super::keep::Keep;
 use super::phase::Phase;
-use super::record::Record;
-use super::train;
+use super::phases::deployment::Parts;
+use super::phases::keep::Keep;
+use super::phases::record::Record;
+use super::phases::train;
 use crate::ports::Store;
 
 /// `store` is absent where the workflow takes the archive along.

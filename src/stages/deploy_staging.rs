@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use super::deployment::Parts;
 use super::phase::Phase;
-use super::preflight::Preflight;
-use super::record::Record;
-use super::train;
+use super::phases::deployment::Parts;
+use super::phases::preflight::Preflight;
+use super::phases::record::Record;
+use super::phases::train;
 
 pub fn phases(parts: &Parts) -> Vec<Box<dyn Phase>> {
     let Parts { assignment, engine, .. } = parts;

@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use super::alias::MoveChampion;
-use super::copy::{Copy, copied};
-use super::deployment::{self, Parts};
-use super::endpoint::{self, Promoted};
-use super::look::Unchanged;
 use super::phase::Phase;
-use super::preflight::{Preflight, Promotion};
-use super::record::Record;
-use super::watch::Watch;
+use super::phases::alias::MoveChampion;
+use super::phases::copy::{Copy, copied};
+use super::phases::deployment::{self, Parts};
+use super::phases::endpoint::{self, Promoted};
+use super::phases::look::Unchanged;
+use super::phases::preflight::{Preflight, Promotion};
+use super::phases::record::Record;
+use super::phases::watch::Watch;
 use crate::domain::{Failure, Reason};
 
 pub fn phases(parts: &Parts, promotion: &Arc<Promotion>) -> Result<Vec<Box<dyn Phase>>, Failure> {

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::assignment::Assignment;
-use super::look::Look;
 use super::phase::Phase;
+use super::phases::look::Look;
 use crate::ports::engine::Engine;
 
 pub fn phases(assignment: &Arc<Assignment>, engine: &Arc<dyn Engine>) -> Vec<Box<dyn Phase>> {

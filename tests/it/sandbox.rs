@@ -330,7 +330,8 @@ async fn uv_is_found_where_only_we_may_look() {
     env.insert("PATH".to_owned(), format!("{}:/usr/bin:/bin", private.join("bin").display()));
     let launcher = PathBuf::from(env!("CARGO_BIN_EXE_mlops-deploy"));
     let process = job.process_in(Sandbox::new(launcher, &job.path("workspace"), &env));
-    let finished = process.run(job.command("uv && ! other 2>/dev/null && ls $(dirname $(command -v uv))"), &|_| {}).await.unwrap();
+    let finished =
+        process.run(job.command("uv && ! other 2>/dev/null && ls $(dirname $(command -v uv))"), &|_| {}).await.unwrap();
     if as_root() {
         assert!(finished.succeeded(), "{}", said(&finished));
         assert!(said(&finished).ends_with("uv\n"), "that alone is lent: {}", said(&finished));

@@ -19,7 +19,7 @@ use crate::policy::host_allowed::{self, NamedHost};
 use crate::policy::{Verdict, plan_principal};
 use crate::ports::engine::ActAs;
 use crate::stages::assignment::Assignment;
-use crate::stages::train::{Taken, Trained};
+use crate::stages::phases::train::{Taken, Trained};
 
 /// The configuration file, read and checked.
 pub async fn configuration(desk: &Desk, inputs: &Inputs) -> Result<Config, Failure> {

@@ -1,23 +1,24 @@
 //! The phases that every deployment of a bundle has: plan, lock, recover, deploy, verify with
-//! the smoke jobs, judge.
+//! the smoke jobs, judge, and at the very end delete.
 //!
 //! Everything before the lock only reads. A failure in any later phase, a bad smoke run
 //! among them, takes back what this run made; the lock is given back after the last word.
-//! A stage puts its own phases behind these.
+//! A stage puts its own phases between these.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::assignment::Assignment;
 use super::jobs::{self, Asked};
 use super::look::{self, Deploys, Look, Unchanged};
-use super::phase::{Context, Decision, Phase};
-use super::promises;
-use crate::domain::{Failure, Purpose};
+use super::{promises, record};
+use crate::domain::plan::{Action, PlanView};
+use crate::domain::{Failure, Purpose, fact};
 use crate::policy::as_promised;
 use crate::ports::engine::Engine;
 use crate::saga::{Begun, Graph, Unfinished};
+use crate::stages::assignment::Assignment;
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::announce::Announce;
 use crate::steps::bundle::WorkspaceFiles;
 use crate::steps::bundle::mirror::{self, Mirror};
@@ -34,13 +35,6 @@ pub struct Parts {
     pub files: WorkspaceFiles,
     pub beating: Beating,
     pub mirror: Mirror,
-}
-
-pub fn phases(parts: &Parts, unchanged: Unchanged) -> Vec<Box<dyn Phase>> {
-    let mut phases = opening(parts, unchanged);
-    phases.extend(deploying(parts, ["deploy", "verify"], Some(&parts.engine)));
-    phases.extend(trying(parts));
-    phases
 }
 
 /// Until nobody else writes and nothing of an interrupted run is left.
@@ -162,7 +156,7 @@ struct Deploy {
     parts: Parts,
     name: &'static str,
     told: Option<Arc<dyn Engine>>,
-    /// The phase to go on with where there is nothing to do.
+    /// The phase to go on with where there is nothing to delete.
     idle: Option<&'static str>,
 }
 
@@ -175,6 +169,9 @@ impl Phase for Deploy {
     /// Plans again: between the first plan and the lock another run may have deployed.
     async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
         let Parts { assignment: asked, engine, files, mirror, .. } = &self.parts;
+        if let (Some(next), false) = (self.idle, deletes(at)) {
+            return Ok(Decision { skip_to: Some(next), ..Decision::default() });
+        }
         let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         mirror.point_at(files, &plan.root_path);
         // A stage may deploy twice: what the second overwrites is saved beside what the first did.
@@ -185,9 +182,14 @@ impl Phase for Deploy {
             Some(told) => look::facts(&told.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?)?,
         };
         let changes = engine.changes(&asked.target, &at.world, &undo_folder).await?;
-        let skip_to = self.idle.filter(|_| changes.is_empty());
-        Ok(Decision { facts, changes, skip_to, ..Decision::default() })
+        Ok(Decision { facts, changes, ..Decision::default() })
     }
+}
+
+/// Whether the plan that was told deletes anything: what it does not say is not deleted.
+fn deletes(at: &Context) -> bool {
+    let told = record::fact::<PlanView>(&at.journal.entries(), fact::PLAN);
+    told.is_some_and(|plan| plan.changes.iter().any(|change| change.action == Action::Delete))
 }
 
 /// Reads afresh: a smoke job runs only on what is as promised.

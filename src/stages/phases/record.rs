@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::assignment::Assignment;
-use super::phase::{Context, Decision, Phase};
 use crate::domain::Failure;
 use crate::domain::fact::{self, Release};
 use crate::domain::ledger::{self, By, Chain};
 use crate::domain::plan::PlanView;
 use crate::saga::{Begun, Entry, Event, Graph};
+use crate::stages::assignment::Assignment;
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::announce;
 use crate::steps::bundle::take_lock;
 use crate::steps::model::copy_version::{self, Copied};

@@ -9,7 +9,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::phase::{Context, Decision, Phase};
 use crate::domain::endpoint::{Entity, Serving};
 use crate::domain::{Failure, ModelName, ModelVersion, Reason, fact};
 use crate::policy::canary_is_well::{self, Demands, Seen};
@@ -17,6 +16,7 @@ use crate::policy::candidate_answers::{self, Limits, Trial};
 use crate::policy::{Verdict, endpoint_serves};
 use crate::ports::World;
 use crate::saga::{Begun, Event, Graph};
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::input_example;
 use crate::steps::serve::set_endpoint::{self, SetEndpoint};
 use crate::steps::serve::{ask, endpoint};

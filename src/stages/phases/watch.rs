@@ -6,15 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::assignment::Assignment;
 use super::copy::copied;
 use super::endpoint::entity_name;
-use super::phase::{Context, Decision, Phase};
 use super::preflight::Promotion;
 use crate::domain::{Failure, Reason};
 use crate::policy::{Verdict, may_promote};
 use crate::ports::engine::Engine;
 use crate::saga::Begun;
+use crate::stages::assignment::Assignment;
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::runs_since::runs_since;
 use crate::steps::serve::endpoint;
 

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::assignment::Assignment;
-use super::phase::{Context, Decision, Phase};
 use crate::bundle::knowledge::knowledge;
 use crate::domain::{Failure, fact, plan};
 use crate::inputs::event::Occasion;
@@ -18,6 +16,8 @@ use crate::policy::{Verdict, trusted_event};
 use crate::ports::engine::{Engine, EnginePlan};
 use crate::ports::github::Ancestry;
 use crate::saga::{Begun, Event, Unfinished};
+use crate::stages::assignment::Assignment;
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::bundle::{WorkspaceFiles, mirror};
 use crate::steps::commit_age::{self, Answer};
 use crate::steps::volume::VolumeFiles;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::endpoint::Promoted;
-use super::phase::{Context, Decision, Phase};
 use crate::domain::{Alias, Failure, Reason};
 use crate::saga::{Begun, Graph};
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::{MoveAlias, Registry};
 
 pub struct MoveChampion {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::assignment::Assignment;
-use super::phase::{Context, Decision, Phase};
 use crate::domain::Failure;
 use crate::ports::Store;
 use crate::saga::{Begun, Graph};
+use crate::stages::assignment::Assignment;
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::keep_release::KeepRelease;
 
 pub struct Keep {

@@ -11,13 +11,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::assignment::Assignment;
 use super::copy::{Copy, copied};
 use super::deployment::{self, Parts};
 use super::gate::{self, Gate, Tag};
 use super::jobs;
 use super::look::Unchanged;
-use super::phase::{Context, Decision, Phase};
 use super::preflight::Promotion;
 use super::record;
 use super::watch::Watch;
@@ -28,6 +26,8 @@ use crate::policy::gate::{Champion, Demand, Scores};
 use crate::policy::trained_from::{self, TAGS};
 use crate::policy::{self, Verdict};
 use crate::saga::{Begun, Graph};
+use crate::stages::assignment::Assignment;
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::find_version::{self, Way};
 
 /// A model that the stage trains, and what must be shown of it.
@@ -53,17 +53,16 @@ pub struct Taken {
 }
 
 /// A deployment with `between` and the tests of its models behind it. `unchanged` is the phase to go on with where nothing
-/// is to be deployed. What the bundle no longer has is deleted behind the gate: until then everything can be taken back.
+/// is to be deployed. What the bundle no longer has is deleted last: until then everything can be taken back.
 pub fn deploying(parts: &Parts, unchanged: &'static str, between: Vec<Box<dyn Phase>>) -> Vec<Box<dyn Phase>> {
-    if first(&parts.assignment).is_none() {
-        let mut phases = deployment::phases(parts, Unchanged::SkipTo(unchanged));
-        phases.extend(between);
-        return phases;
-    }
+    let unchanged = match first(&parts.assignment) {
+        None => Unchanged::SkipTo(unchanged),
+        Some(_) => Unchanged::LockAndSkipTo(unchanged),
+    };
     let spares = parts.engine.sparing();
     let engine = spares.clone().unwrap_or_else(|| Arc::clone(&parts.engine));
     let sparing = Parts { engine, ..parts.clone() };
-    let mut phases = deployment::opening(parts, Unchanged::LockAndSkipTo(unchanged));
+    let mut phases = deployment::opening(parts, unchanged);
     phases.extend(deployment::deploying(&sparing, ["deploy", "verify"], Some(&parts.engine)));
     phases.extend(deployment::trying(&sparing));
     phases.extend(between);

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::assignment::Assignment;
-use super::phase::{Context, Decision, Phase};
 use super::preflight::Promotion;
 use crate::domain::{Digest, Failure, ModelName, ModelVersion, Reason};
 use crate::saga::{Begun, Graph};
+use crate::stages::assignment::Assignment;
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::Registry;
 use crate::steps::model::copy_version::{self, Copied, CopyVersion, Lineage};
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::assignment::Assignment;
 use super::endpoint::Serve;
-use super::phase::{Context, Decision, Phase};
 use crate::domain::rights::{Right, Securable};
 use crate::domain::{Alias, Failure, ModelName, ModelVersion, Reason, fact};
 use crate::policy::{Verdict, may_promote};
 use crate::ports::engine::{Engine, EnginePlan};
 use crate::ports::{Request, World};
 use crate::saga::Begun;
+use crate::stages::assignment::Assignment;
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::registry::Registered;
 use crate::steps::model::{Registry, rights, triggers};
 use crate::steps::serve::endpoint;

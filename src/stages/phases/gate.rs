@@ -6,9 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::assignment::Assignment;
 use super::jobs;
-use super::phase::{Context, Decision, Phase};
 use super::train::{self, Trained};
 use crate::domain::fact::{self, Tested};
 use crate::domain::{Failure, Purpose, Reason};
@@ -16,6 +14,8 @@ use crate::inputs::config::{Dataset, Model};
 use crate::policy::gate::{self, Champion, Comparison, Demand, Score, Scores};
 use crate::ports::World;
 use crate::saga::{Begun, Graph};
+use crate::stages::assignment::Assignment;
+use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::measured::measured;
 use crate::steps::model::tag_version::{self, TagVersion};
 use crate::steps::model::{Registry, Version};
