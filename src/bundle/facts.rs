@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use crate::bundle::lookups::Found;
-use crate::bundle::wheel_compute::Runtimes;
 use crate::domain::Tree;
 
 /// What the caller asked for, and the process environment it may read.
@@ -80,6 +79,9 @@ impl Git {
         self.bundle_path.split('/').filter(|part| !matches!(*part, "" | ".")).count()
     }
 }
+
+/// The runtime of each cluster that was asked for; in words why it is not known.
+pub type Runtimes = BTreeMap<String, Result<String, String>>;
 
 /// What the workspace and the repository say.
 #[derive(Clone, Debug, Default)]

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::bundle::glob;
 use crate::bundle::source::{Source, clean};
+use crate::bundle::syntax::glob;
 use crate::domain::{Diagnostic, Failure, Node, Path, Tree};
 
 /// A local file and the address it gets.
@@ -218,7 +218,7 @@ fn is_local_dependency(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::bundle::InMemory;
-    use crate::bundle::yaml;
+    use crate::bundle::load::yaml;
 
     fn config(text: &str) -> Tree {
         let file = yaml::File { name: "databricks.yml".into(), full: "/b/databricks.yml".into() };
@@ -241,7 +241,7 @@ mod tests {
             ("dist/y.whl", "/W/.internal/y.whl"),
         ];
         assert_eq!(found, want);
-        let text = crate::bundle::json::write(&config, 0).unwrap();
+        let text = crate::bundle::syntax::json::write(&config, 0).unwrap();
         assert_eq!(
             text,
             "{\"resources\":{\"jobs\":{\"j\":{\"environments\":[{\"spec\":{\"dependencies\":[\"/W/.internal/x.whl\",\

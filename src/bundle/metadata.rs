@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::bundle::document;
 use crate::bundle::state::State;
+use crate::bundle::syntax::document;
 use crate::domain::Tree;
 
 const VERSION: u64 = 1;

@@ -1,74 +1,17 @@
-//! From a loaded target to its resolved configuration: the passes, in their order.
+//! From a loaded target to its resolved configuration.
 //!
-//! The order is part of what a bundle means: a prefix is applied after variables are
-//! known, paths are translated after defaults are set. Each pass is a function in a file of
-//! its own that edits the tree; after each the first error ends the run, because a later
-//! pass may rely on what an earlier one has checked. What was resolved so far stays, since
-//! `validate` prints it even when it fails.
+//! After each pass the first error ends the run, because a later pass may rely on what an
+//! earlier one has checked. What was resolved so far stays, since `validate` prints it even
+//! when it fails.
 
 use crate::bundle::facts::{Facts, Options};
 use crate::bundle::load::{self, Loaded};
-use crate::bundle::lookups::{self, Lookup};
+use crate::bundle::lookups::Lookup;
+use crate::bundle::passes::bundle::{Bundle, Unsupported};
+use crate::bundle::passes::sync::{self, SyncFile};
+use crate::bundle::passes::{BEFORE_DEPLOYING, BY_VALIDATE, PASSES, Pass};
 use crate::bundle::source::Source;
-use crate::bundle::sync::SyncFile;
-use crate::bundle::{
-    artifacts, checks, clusters, contents, defaults, early, fields, interpolate, lists, mode, paths, permissions,
-    presets, run_as, schema_names, served_models, sync, unsupported, variables, wheel_compute, workspace,
-};
-use crate::domain::{Diagnostic, Failure, Origin, Severity, Tree};
-
-/// A construct that means something to the official engine and nothing to ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsupported {
-    pub path: String,
-    pub origin: Option<Origin>,
-}
-
-impl std::fmt::Display for Unsupported {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.origin {
-            Some(origin) => write!(f, "unsupported: {} ({}:{})", self.path, origin.file, origin.line),
-            None => write!(f, "unsupported: {}", self.path),
-        }
-    }
-}
-
-/// A bundle on its way through the passes.
-pub struct Bundle<'a> {
-    pub config: Tree,
-    pub target: String,
-    pub source: &'a dyn Source,
-    pub options: &'a Options,
-    pub facts: &'a Facts,
-    pub diagnostics: Vec<Diagnostic>,
-    pub unsupported: Vec<Unsupported>,
-    /// What variables look up and the facts do not have.
-    pub lookups: Vec<Lookup>,
-    /// Clusters whose runtime the facts do not have.
-    pub clusters: Vec<String>,
-    /// The folder files are uploaded from, as seen from the bundle: `.`, `..`, `../..`.
-    pub sync_root: String,
-    /// The target itself says where it lives, which production wants.
-    pub root_path_given: bool,
-}
-
-impl Bundle<'_> {
-    pub fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
-    }
-
-    /// Names a construct that only another engine knows; the whole bundle is refused.
-    pub fn refuse(&mut self, path: impl std::fmt::Display, tree: &Tree) {
-        let origin = tree.key.clone().or_else(|| tree.origin().cloned());
-        self.unsupported.push(Unsupported { path: path.to_string(), origin });
-    }
-
-    fn failed(&self) -> bool {
-        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
-    }
-}
-
-pub type Pass = fn(&mut Bundle<'_>);
+use crate::domain::{Diagnostic, Failure, Tree};
 
 /// What `validate` prints and everything after it starts from.
 #[derive(Clone, Debug, Default)]
@@ -102,75 +45,6 @@ impl Resolved {
     pub fn failed(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
-}
-
-/// The passes from a loaded target to its resolved configuration.
-pub const PASSES: &[Pass] = &[
-    variables::flags,
-    early::engine,
-    early::resources_have_values,
-    early::no_reference_in_auth,
-    early::no_reference_in_name,
-    early::compute_id,
-    early::version,
-    early::workspace_is_there,
-    unsupported::constructs,
-    sync::relative_to_bundle,
-    sync::infer_root,
-    workspace::current_user,
-    workspace::git,
-    workspace::folders,
-    workspace::doubled_prefix,
-    variables::assign,
-    lookups::resolve,
-    mode::development,
-    interpolate::interpolate,
-    typed,
-    lists::merge_named,
-    checks::volumes_hold_artifacts_only,
-    served_models::rename,
-    paths::relative_to_bundle,
-    artifacts::relative_to_bundle,
-    contents::read,
-    schema_names::refer_to_schemas,
-    clusters::settle,
-    run_as::apply,
-    clusters::replace_compute,
-    presets::apply,
-    defaults::fill,
-    checks::single_nodes,
-    checks::names,
-    checks::etags,
-    schema_names::volume_paths,
-    unset,
-    defaults::descriptions,
-    permissions::apply,
-    permissions::deployer_is_named,
-    checks::grants,
-    checks::fields,
-    paths::expand_pipeline_globs,
-    paths::translate,
-    wheel_compute::check,
-    artifacts::prepare,
-    mode::check,
-    permissions::shared_root,
-    checks::apps,
-    defaults::annotate,
-];
-
-/// What is looked at before a deployment or its plan, and not before a destroy.
-const BEFORE_DEPLOYING: &[Pass] = &[checks::clusters];
-/// What only `validate` looks at: a deployment finds it out by itself.
-const BY_VALIDATE: &[Pass] = &[sync::check];
-
-/// Optional texts that are empty are as good as absent; defaults did not fill them.
-fn unset(bundle: &mut Bundle<'_>) {
-    fields::drop_unset(&mut bundle.config, fields::ROOT);
-}
-
-/// What references brought takes the type of its field.
-fn typed(bundle: &mut Bundle<'_>) {
-    fields::normalize(&mut bundle.config, fields::ROOT, &mut bundle.diagnostics);
 }
 
 /// Loads a bundle and resolves one target of it.

@@ -14,11 +14,12 @@ use serde_json::Value;
 
 use super::refusals::{accepted, no_plan, prevented, refuse_active_runs, refuse_missing};
 use crate::bundle::load::{self, Loaded, TargetInfo};
-use crate::bundle::plan::{Action, Plan};
-use crate::bundle::planner;
+use crate::bundle::planning::plan::{Action, Plan};
+use crate::bundle::planning::{planner, still};
 use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::state::State;
-use crate::bundle::{Facts, Git, Options, Resolved, Source, User, json, libraries, metadata, still};
+use crate::bundle::syntax::json;
+use crate::bundle::{Facts, Git, Options, Resolved, Source, User, libraries, metadata};
 use crate::domain::fact::Files as FileFacts;
 use crate::domain::{Diagnostic, Failure, Reason, Tree};
 use crate::ports::engine::{ActAs, Engine, EnginePlan, ResolvedTarget, Unsupported};

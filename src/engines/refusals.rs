@@ -1,8 +1,8 @@
 //! Why our own engine refuses to plan, said for people: what a stage stops for before anything is written.
 
 use crate::bundle::Resolved;
-use crate::bundle::plan::Plan;
-use crate::bundle::planner::NoPlan;
+use crate::bundle::planning::plan::Plan;
+use crate::bundle::planning::planner::NoPlan;
 use crate::bundle::state::State;
 use crate::domain::{Diagnostic, Failure, Reason, Tree};
 use crate::ports::Rest;

@@ -7,12 +7,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use mlops_deploy::bundle::json;
-use mlops_deploy::bundle::lookup::{self, Known};
-use mlops_deploy::bundle::plan::{Action, Plan};
-use mlops_deploy::bundle::planner::{self, Answers, NoPlan};
+use mlops_deploy::bundle::planning::lookup::{self, Known};
+use mlops_deploy::bundle::planning::plan::{Action, Plan};
+use mlops_deploy::bundle::planning::planner::{self, Answers, NoPlan};
+use mlops_deploy::bundle::planning::{requests, typed};
 use mlops_deploy::bundle::state::{self, Deployed, State};
-use mlops_deploy::bundle::{requests, typed};
+use mlops_deploy::bundle::syntax::json;
 use mlops_deploy::domain::Tree;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mlops_deploy::bundle::{Facts, Git, InMemory, Options, User, json, resolve};
+use mlops_deploy::bundle::syntax::json;
+use mlops_deploy::bundle::{Facts, Git, InMemory, Options, User, resolve};
 use mlops_deploy::domain::{Diagnostic, Severity, Tree};
 use serde_json::Value;
 

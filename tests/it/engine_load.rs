@@ -1,6 +1,8 @@
 //! Loading and resolving: what somebody's pull request may do to us, and what it may not.
 
-use mlops_deploy::bundle::{Facts, Git, InMemory, Options, Resolved, User, json, merge, resolve, scalars, yaml};
+use mlops_deploy::bundle::load::{merge, yaml};
+use mlops_deploy::bundle::syntax::{json, scalars};
+use mlops_deploy::bundle::{Facts, Git, InMemory, Options, Resolved, User, resolve};
 use mlops_deploy::domain::{Map, Node, Tree};
 use proptest::prelude::*;
 
@@ -120,7 +122,7 @@ fn with_refused(construct: &str) -> String {
 
 #[test]
 fn what_the_readme_lists_as_refused_is_refused_by_that_name() {
-    for (construct, _) in mlops_deploy::bundle::unsupported::REFUSED {
+    for (construct, _) in mlops_deploy::bundle::passes::unsupported::REFUSED {
         let resolved = resolved(&root(&with_refused(construct)));
         let paths: Vec<&str> = resolved.unsupported.iter().map(|u| u.path.as_str()).collect();
         let parts: Vec<&str> = construct.split(".*").collect();

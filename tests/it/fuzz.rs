@@ -4,9 +4,12 @@
 //! from a fixed seed: what fails here fails again tomorrow. Whatever a reader is given, it
 //! answers; the test fails when one panics, fills its stack or does not come back.
 
-use mlops_deploy::bundle::planner::{self, Answers};
+use mlops_deploy::bundle::load::yaml;
+use mlops_deploy::bundle::planning::planner::{self, Answers};
+use mlops_deploy::bundle::planning::references;
 use mlops_deploy::bundle::state::{Deployed, State, log_line};
-use mlops_deploy::bundle::{Facts, InMemory, Options, User, glob, json, reference, references, resolve, yaml};
+use mlops_deploy::bundle::syntax::{glob, json, reference};
+use mlops_deploy::bundle::{Facts, InMemory, Options, User, resolve};
 use mlops_deploy::domain::{Path, Tree};
 
 /// Numbers that are always the same (xorshift).

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use mlops_deploy::bundle::compatibility::{SETTINGS, Setting};
 use mlops_deploy::bundle::kinds;
-use mlops_deploy::bundle::unsupported::REFUSED;
+use mlops_deploy::bundle::passes::unsupported::REFUSED;
 use mlops_deploy::domain::failure::{Class, Reason};
 use serde_json::Value;
 

@@ -442,7 +442,7 @@ fn free_texts(kind: &str, path: &str, value: &Value, found: &mut Vec<(String, St
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(i, inner)| free_texts(kind, &format!("{path}[{i}]"), inner, found));
         }
-        Value::String(text) if !mlops_deploy::bundle::knowledge::printable(kind, path) => {
+        Value::String(text) if !mlops_deploy::bundle::planning::knowledge::printable(kind, path) => {
             found.push((format!("{kind}.{path}"), text.clone()));
         }
         _ => {}

@@ -5,7 +5,7 @@ use super::deploy::{failures, list, prevented};
 use super::hand::{Done, Hand, Quit, Ready, show, tell};
 use super::meter::Meter;
 use super::session::CLI_VERSION;
-use crate::bundle::plan::Plan;
+use crate::bundle::planning::plan::Plan;
 use crate::bundle::state::State;
 use crate::domain::Diagnostic;
 use crate::steps::bundle::applier::Applier;

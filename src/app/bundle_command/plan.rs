@@ -2,7 +2,7 @@
 
 use super::args::{Output, Plan};
 use super::hand::{Done, Hand};
-use crate::bundle::document;
+use crate::bundle::syntax::document;
 use crate::domain::Severity;
 
 pub async fn run(hand: Hand, args: &Plan) -> Done {

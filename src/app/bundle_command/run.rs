@@ -8,7 +8,7 @@ use super::lists::all_fields;
 use super::meter::Meter;
 use super::run_parameters;
 use crate::adapters::host::{Added, become_program};
-use crate::bundle::document;
+use crate::bundle::syntax::document;
 use crate::domain::{Failure, Reason, Tally, Tree};
 use crate::steps::bundle::run::{JobOptions, PipelineOptions, Runner};
 

@@ -179,7 +179,7 @@ fn tasks(job: &Tree) -> &[Tree] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::json;
+    use crate::bundle::syntax::json;
 
     fn given(job: &str, flags: Parameters, words: &str) -> Result<Value, String> {
         let job = json::read(&"".into(), job.as_bytes()).unwrap();

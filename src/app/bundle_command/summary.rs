@@ -8,7 +8,7 @@ use super::args::{Output, Summary};
 use super::hand::{Done, Hand, Ready};
 use super::validate;
 use crate::bundle::kinds::{self, Kind};
-use crate::bundle::node::NodeKey;
+use crate::bundle::planning::node::NodeKey;
 use crate::bundle::state::{Deployed, State};
 use crate::domain::Tree;
 use crate::steps::bundle::workspace_files::escape;

@@ -2,7 +2,7 @@
 
 use super::args::{Output, Validate};
 use super::hand::{Done, Hand, Quit, Ready, show};
-use crate::bundle::json;
+use crate::bundle::syntax::json;
 use crate::domain::{Diagnostic, Failure, Reason, Severity, Tree};
 use crate::steps::bundle::checks;
 

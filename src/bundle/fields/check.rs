@@ -1,7 +1,7 @@
 //! What is still wrong when a target is merged: fields without a value, and values that an
 //! enum does not have. Warnings both, because the workspace has the last word.
 
-use crate::bundle::reference;
+use crate::bundle::syntax::reference;
 use crate::domain::path::Path;
 use crate::domain::{Diagnostic, Node, Tree};
 

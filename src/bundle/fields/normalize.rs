@@ -4,7 +4,7 @@
 //! file before merging. A reference that stands alone fits every type: what it becomes is
 //! typed when it is resolved.
 
-use crate::bundle::scalars;
+use crate::bundle::syntax::scalars;
 use crate::domain::path::Path;
 use crate::domain::{Diagnostic, Map, Node, Tree};
 

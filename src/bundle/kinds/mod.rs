@@ -50,7 +50,7 @@ pub fn by_name(name: &str) -> Option<&'static Kind> {
 
 /// The kind of a node such as `resources.jobs.train` or `resources.jobs.train.permissions`.
 pub fn of_node(node: &str) -> Option<&'static Kind> {
-    let key = crate::bundle::node::NodeKey::parse(node)?;
+    let key = crate::bundle::planning::node::NodeKey::parse(node)?;
     let parent = by_name(&key.kind)?;
     match key.child.as_deref() {
         None => Some(parent),

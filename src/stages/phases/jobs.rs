@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::bundle::knowledge::hushed;
+use crate::bundle::planning::knowledge::hushed;
 use crate::domain::{Failure, Purpose, Reason};
 use crate::policy::Verdict;
 use crate::policy::job_passed::{self, RunEnd};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::bundle::knowledge::knowledge;
+use crate::bundle::planning::knowledge::knowledge;
 use crate::domain::{Failure, fact, plan};
 use crate::inputs::event::Occasion;
 use crate::policy::not_older::{self, Age};

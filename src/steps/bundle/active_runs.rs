@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::ask;
 use crate::bundle::kinds::{self, Active, Kind, Seen};
-use crate::bundle::requests;
+use crate::bundle::planning::requests;
 use crate::bundle::state::State;
 use crate::domain::{Diagnostic, Failure};
 use crate::ports::Rest;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::bundle::kinds;
-use crate::bundle::requests;
+use crate::bundle::planning::requests;
 use crate::ports::{Method, Request, Rest, RestError};
 
 /// The engine's request, ready to be sent.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::read;
 use crate::bundle::kinds::{self, When};
-use crate::bundle::requests;
+use crate::bundle::planning::requests;
 use crate::bundle::state::State;
 use crate::domain::{Diagnostic, Failure, Path, Severity, Tree};
 use crate::ports::Rest;

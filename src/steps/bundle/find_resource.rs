@@ -7,9 +7,8 @@
 use serde_json::{Map, Value};
 
 use super::ask;
-use crate::bundle::answers;
 use crate::bundle::kinds::{Find, Kind, List};
-use crate::bundle::requests;
+use crate::bundle::planning::{answers, requests};
 use crate::domain::Failure;
 use crate::ports::Rest;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::ask;
 use crate::bundle::kinds::Method;
 use crate::bundle::lookups::{Found, Kind, Lookup};
-use crate::bundle::requests::Request;
+use crate::bundle::planning::requests::Request;
 use crate::bundle::{Facts, Resolved};
 use crate::domain::{Failure, Reason};
 use crate::ports::Rest;

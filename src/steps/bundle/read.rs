@@ -10,10 +10,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::ask;
-use crate::bundle::answers;
 use crate::bundle::kinds::{self, Kind, List};
-use crate::bundle::planner::{self, Answers};
-use crate::bundle::requests::{self, Read};
+use crate::bundle::planning::answers;
+use crate::bundle::planning::planner::{self, Answers};
+use crate::bundle::planning::requests::{self, Read};
 use crate::bundle::state::State;
 use crate::domain::{Failure, Reason};
 use crate::ports::{Rest, RestError};

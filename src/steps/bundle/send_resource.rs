@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{ask, read};
-use crate::bundle::answers;
 use crate::bundle::kinds::{Id, Kind, Sent};
-use crate::bundle::plan::Action;
-use crate::bundle::requests::{self, Difference};
+use crate::bundle::planning::answers;
+use crate::bundle::planning::plan::Action;
+use crate::bundle::planning::requests::{self, Difference};
 use crate::domain::{Failure, Reason};
 use crate::ports::{Request, Rest, RestError, World};
 

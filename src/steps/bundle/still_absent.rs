@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::find_resource;
 use crate::bundle::kinds::Find;
-use crate::bundle::plan::{Action, Plan, Planned, short};
+use crate::bundle::planning::plan::{Action, Plan, Planned, short};
 use crate::domain::{Failure, Reason};
 use crate::ports::Rest;
 

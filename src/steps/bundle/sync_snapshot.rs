@@ -189,7 +189,7 @@ impl DeploymentFile {
 }
 
 use super::put_file::Address;
-use crate::bundle::notebook::{self, FileKind};
+use crate::bundle::passes::notebook::{self, FileKind};
 
 /// Every folder that the files lie in, without the one they all lie in.
 fn folders<'a>(files: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {

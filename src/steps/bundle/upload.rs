@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::sync_snapshot::{FileWork, LocalFile, Snapshot};
 use super::workspace_files::WorkspaceFiles;
-use crate::bundle::notebook::{self, FileKind};
+use crate::bundle::passes::notebook::{self, FileKind};
 use crate::domain::{Failure, Reason, Tally};
 use crate::ports::{Files, RestError};
 

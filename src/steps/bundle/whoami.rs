@@ -4,7 +4,8 @@
 //! configuration, or the workspace is asked; it is never guessed, because prefixes and names
 //! would come out otherwise than in the deployment.
 
-use crate::bundle::{User, json};
+use crate::bundle::User;
+use crate::bundle::syntax::json;
 use crate::domain::{Failure, Node, Reason, Tree};
 use crate::ports::engine::ActAs;
 use crate::ports::{Request, World};

@@ -1,0 +1,112 @@
+//! A volume, model or pipeline that names a schema of the bundle by text depends on it.
+//!
+//! The text becomes a reference: the schema is then made first, and a prefix on its name
+//! reaches those that lie in it. A volume's path follows from its schema as well, and may be
+//! referenced before anything is deployed.
+
+use std::collections::HashMap;
+
+use crate::bundle::passes::bundle::Bundle;
+use crate::bundle::passes::lists::resources;
+use crate::bundle::syntax::reference;
+use crate::domain::{Diagnostic, Map, Node, Path, Tree};
+
+/// The pass: text becomes a reference.
+pub fn refer_to_schemas(bundle: &mut Bundle<'_>) {
+    let mut schemas: HashMap<(String, String), String> = HashMap::new();
+    let group = bundle.config.find(&["resources", "schemas"]).and_then(Tree::as_map);
+    for (key, schema) in group.into_iter().flatten() {
+        if let (Some(catalog), Some(name)) = (schema.text(&["catalog_name"]), schema.text(&["name"])) {
+            let best = schemas.entry((catalog.to_owned(), name.to_owned())).or_default();
+            if *best < *key {
+                best.clone_from(key);
+            }
+        }
+    }
+    if schemas.is_empty() {
+        return;
+    }
+    const PLACES: [(&str, &str, &str); 4] = [
+        ("volumes", "catalog_name", "schema_name"),
+        ("registered_models", "catalog_name", "schema_name"),
+        ("pipelines", "catalog", "schema"),
+        ("pipelines", "catalog", "target"),
+    ];
+    for (kind, catalog, schema) in PLACES {
+        for resource in resources(bundle, kind) {
+            let (Some(in_catalog), Some(name)) = (resource.text(&[catalog]), resource.text(&[schema])) else {
+                continue;
+            };
+            if let Some(key) = schemas.get(&(in_catalog.to_owned(), name.to_owned()))
+                && let Some(tree) = resource.get_mut(schema)
+            {
+                tree.node = Node::String(format!("${{resources.schemas.{key}.name}}"));
+            }
+        }
+    }
+}
+
+/// The pass: every volume's path, and the references to it.
+pub fn volume_paths(bundle: &mut Bundle<'_>) {
+    let mut paths: HashMap<String, String> = HashMap::new();
+    let mut found = Vec::new();
+    let volumes = bundle.config.find(&["resources", "volumes"]).and_then(Tree::as_map);
+    for (key, volume) in volumes.into_iter().flatten() {
+        if volume.get("volume_path").is_some_and(|p| !p.is_null()) {
+            let at = Path::of(&["resources", "volumes", key, "volume_path"]);
+            let what = format!("{at} is computed and read-only; remove it from the configuration");
+            found.push(Diagnostic::error(what));
+            continue;
+        }
+        let part = |name: &str| through(&bundle.config, volume.get(name).and_then(Tree::as_str).unwrap_or_default(), 8);
+        paths
+            .insert(key.clone(), format!("/Volumes/{}/{}/{}", part("catalog_name"), part("schema_name"), part("name")));
+    }
+    if !found.is_empty() {
+        bundle.diagnostics.extend(found);
+        return;
+    }
+    let volumes = bundle.config.find_mut(&["resources", "volumes"]).and_then(Tree::as_map_mut);
+    for (key, volume) in volumes.into_iter().flat_map(Map::iter_mut) {
+        if let Some(path) = paths.get(key).filter(|_| volume.as_map().is_some()) {
+            volume.set(&["volume_path"], path.as_str());
+        }
+    }
+    if let Err(name) = put_paths(&mut bundle.config, &paths) {
+        bundle.report(Diagnostic::error(format!("reference does not exist: ${{{name}}}")));
+    }
+}
+
+/// A text with its references to other resources followed, as far as they lead to text.
+fn through(config: &Tree, text: &str, depth: usize) -> String {
+    let mut out = text.to_owned();
+    for reference in reference::all(text).into_iter().rev() {
+        let value = reference.name.starts_with("resources.").then(|| config.at(&reference.path())).flatten();
+        if let Some(value) = value.and_then(Tree::as_str).filter(|_| depth > 0) {
+            out.replace_range(reference.range, &through(config, value, depth - 1));
+        }
+    }
+    out
+}
+
+/// The error is the name of a reference to a volume that is not there.
+fn put_paths(tree: &mut Tree, paths: &HashMap<String, String>) -> Result<(), String> {
+    match &mut tree.node {
+        Node::String(text) if text.contains(".volume_path}") => {
+            let mut out = text.clone();
+            for reference in reference::all(text).into_iter().rev() {
+                let volume =
+                    reference.name.strip_prefix("resources.volumes.").and_then(|r| r.strip_suffix(".volume_path"));
+                if let Some(volume) = volume.filter(|v| !v.contains('.')) {
+                    let path = paths.get(volume).ok_or_else(|| reference.name.to_owned())?;
+                    out.replace_range(reference.range, path);
+                }
+            }
+            *text = out;
+        }
+        Node::List(list) => list.iter_mut().try_for_each(|item| put_paths(item, paths))?,
+        Node::Map(map) => map.values_mut().try_for_each(|value| put_paths(value, paths))?,
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! What a difference in one field means: nothing, an update, a new id, a new resource.
+//!
+//! The order of the questions matters. A zero is no difference to nothing, whoever has it;
+//! a field that we never wrote and the workspace filled in is not drift, but only where the
+//! kind's rules say that the workspace does so.
+
+use serde_json::Value;
+
+use crate::bundle::fields::{Type, message};
+use crate::bundle::kinds::{Kind, Rule, Then, When};
+use crate::bundle::planning::diff::{Place, same};
+use crate::bundle::planning::plan::Action;
+
+type Verdict = (Action, Option<&'static str>);
+
+/// `runs` says whether what there is runs, so that some changes need no stop.
+pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>; 3], runs: bool) -> Verdict {
+    let rules = || kind.rules.iter().filter(|rule| covers(rule.field, &place.rule));
+    if let Some(rule) = rules().find(|r| r.when == When::Any && r.then == Then::Skip) {
+        return skip(rule.reason);
+    }
+    if let Some(rule) = rules().find(|r| r.when == When::Mark) {
+        return if equal(old, remote) { skip(rule.reason) } else { (Action::Update, None) };
+    }
+    if let Some(rule) = rules().find(|r| r.when == When::NotRemote && remote.is_none()) {
+        return skip(rule.reason);
+    }
+    let unchanged = equal(old, new);
+    // What the workspace never tells is not known to be gone already.
+    let untold = new.is_none() && (rules().any(|r| r.when == When::Drift) || !in_remote(kind, place));
+    if !unchanged && equal(new, remote) && !untold {
+        return skip("remote_already_set");
+    }
+    if [old, new, remote].into_iter().all(|value| is_empty(value, &place.kind)) {
+        return skip("empty");
+    }
+    if unchanged {
+        if let Some(rule) = rules().find(|r| r.when == When::Drift) {
+            return skip(rule.reason);
+        }
+        if remote.is_none() && !in_remote(kind, place) {
+            return skip("missing_in_remote");
+        }
+    }
+    if old.is_none()
+        && new.is_none()
+        && let Some(rule) = rules().find(|rule| fills_in(rule, remote))
+    {
+        return skip(rule.reason);
+    }
+    match rules().find(|r| r.when == When::Any || (r.when == When::Running && runs)) {
+        Some(rule) => (action(rule.then), Some(rule.reason)),
+        None => (Action::Update, None),
+    }
+}
+
+/// The same for what is gone from the workspace: it is made anew, and these are the edits
+/// that come with it.
+pub fn classify_gone(kind: &Kind, place: &Place, old: Option<&Value>, new: Option<&Value>) -> Verdict {
+    let rules = || kind.rules.iter().filter(|rule| covers(rule.field, &place.rule));
+    if let Some(rule) = rules().find(|r| r.when == When::Any && r.then == Then::Skip) {
+        return skip(rule.reason);
+    }
+    if let Some(rule) = rules().find(|r| r.when == When::Mark) {
+        return (Action::Update, Some(rule.reason));
+    }
+    if [old, new].into_iter().all(|value| is_empty(value, &place.kind)) {
+        return skip("empty");
+    }
+    match rules().find(|r| r.when == When::Any) {
+        Some(rule) => (action(rule.then), Some(rule.reason)),
+        None => (Action::Update, None),
+    }
+}
+
+fn skip(reason: &'static str) -> Verdict {
+    (Action::Skip, Some(reason))
+}
+
+fn action(then: Then) -> Action {
+    match then {
+        Then::Skip => Action::Skip,
+        Then::Resize => Action::Resize,
+        Then::Update => Action::Update,
+        Then::UpdateId => Action::UpdateId,
+        Then::Recreate => Action::Recreate,
+    }
+}
+
+fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
+    match rule.when {
+        When::RemoteOnly => true,
+        When::RemoteIs(value) => remote.and_then(Value::as_str) == Some(value),
+        When::Any | When::Drift | When::NotRemote | When::Running | When::Mark => false,
+    }
+}
+
+/// A rule for a field is one for everything below it.
+fn covers(rule: &str, place: &str) -> bool {
+    let below = |place: &str| place.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    below(place) || alike(place).is_some_and(|place| below(&place))
+}
+
+/// The rules' name for a place: a task inside `for_each_task` is a task like any other.
+pub(super) fn alike(place: &str) -> Option<String> {
+    place.strip_prefix("tasks.*.for_each_task.task.").map(|rest| format!("tasks.*.{rest}"))
+}
+
+fn in_remote(kind: &Kind, place: &Place) -> bool {
+    let fields = message(kind.remote);
+    place.first_field().is_none_or(|field| fields.is_some_and(|fields| fields.field(field).is_some()))
+}
+
+fn equal(a: Option<&Value>, b: Option<&Value>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => same(a, b),
+        _ => false,
+    }
+}
+
+/// Zeroes are nothing. So is an object of nothing but required fields that nobody wrote.
+fn is_empty(value: Option<&Value>, kind: &Type) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::Bool(b)) => !b,
+        Some(Value::Number(n)) => n.as_f64() == Some(0.0),
+        Some(Value::String(s)) => s.is_empty(),
+        Some(Value::Array(list)) => list.is_empty(),
+        Some(Value::Object(map)) => map.iter().all(|(name, value)| match kind {
+            Type::Message(of) => message(of)
+                .and_then(|message| message.field(name))
+                .is_some_and(|field| field.required && is_empty(Some(value), &field.kind)),
+            _ => false,
+        }),
+    }
+}
