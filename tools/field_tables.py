@@ -17,7 +17,7 @@ Format, one message after the other, sorted:
     =jobs.PauseStatus PAUSED UNPAUSED  an enum and its values
 
 Types: s text, i integer, f float, b boolean, a anything; a name is a message, =name an enum, [T a list, {T a mapping from texts.
-Flags: r required, p may be printed in a comment, x secret, e an empty text is a value.
+Flags: r required, p may be printed in a comment, x secret, e an empty text is a value, z a zero is none.
 """
 import ast
 import pathlib

@@ -88,6 +88,8 @@ pub type Runtimes = BTreeMap<String, Result<String, String>>;
 pub struct Facts {
     /// None while offline: what depends on it stays an unresolved reference.
     pub user: Option<User>,
+    /// The workspace's address; none while offline.
+    pub host: Option<String>,
     pub git: Option<Git>,
     /// The ids of what variables look up, as far as the workspace was asked.
     pub lookups: Found,

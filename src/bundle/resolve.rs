@@ -8,7 +8,7 @@ use crate::bundle::facts::{Facts, Options};
 use crate::bundle::load::{self, Loaded};
 use crate::bundle::lookups::Lookup;
 use crate::bundle::passes::bundle::{Bundle, Unsupported};
-use crate::bundle::passes::sync::{self, SyncFile};
+use crate::bundle::passes::sync::{self, Reach, SyncFile};
 use crate::bundle::passes::{BEFORE_DEPLOYING, BY_VALIDATE, PASSES, Pass};
 use crate::bundle::source::Source;
 use crate::domain::{Diagnostic, Failure, Tree};
@@ -34,12 +34,13 @@ pub struct Resolved {
     pub sync_root: String,
     /// The bundle's folder as seen from the work tree; none without a repository.
     pub bundle_path: Option<String>,
+    pub reach: Reach,
 }
 
 impl Resolved {
     /// The files to upload.
     pub fn files(&self, source: &dyn Source) -> Result<Vec<SyncFile>, Failure> {
-        sync::files(&self.config, &self.sync_root, self.bundle_path.as_deref(), source)
+        sync::files(&self.config, &self.sync_root, self.bundle_path.as_deref(), self.reach, source)
     }
 
     pub fn failed(&self) -> bool {
@@ -94,5 +95,6 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         clusters: bundle.clusters,
         sync_root: bundle.sync_root,
         bundle_path: facts.git.as_ref().map(|git| git.bundle_path.clone()),
+        reach: sync::reach(options),
     }
 }

@@ -30,13 +30,14 @@ use crate::steps::bundle::applier::Applier;
 use crate::steps::bundle::artifacts;
 use crate::steps::bundle::book::Book;
 use crate::steps::bundle::change_resource::{self, ChangeResource};
+use crate::steps::bundle::look_up::{self, Unlisted};
 use crate::steps::bundle::manifest::{self, Listing, Manifest, Wanted, Work};
 use crate::steps::bundle::put_file::{self, Address, Before, DeleteFile, PutFile, digest};
 use crate::steps::bundle::put_late::{self, PutLate};
 use crate::steps::bundle::set_folder_permissions::{self, SetFolderPermissions};
 use crate::steps::bundle::sync_snapshot::{DeploymentFile, LocalFile, Snapshot};
 use crate::steps::bundle::whoami::{called, display_name, whoami};
-use crate::steps::bundle::{UploadRoute, WorkspaceFiles, look_up, read, state_files, still_absent, upload};
+use crate::steps::bundle::{UploadRoute, WorkspaceFiles, read, state_files, still_absent, upload};
 
 pub use crate::bundle::compatibility::CLI_VERSION;
 
@@ -107,7 +108,8 @@ impl Embedded {
 
     /// Resolved with what the workspace knows.
     async fn resolved_in(&self, target: &str, rest: &dyn Rest, user: User) -> Result<Resolved, Failure> {
-        look_up::completely(rest, self.facts(Some(user)), |facts| self.resolved(target, facts)).await
+        let facts = Facts { host: Some(rest.host().to_owned()), ..self.facts(Some(user)) };
+        look_up::completely(rest, facts, Unlisted::Fails, |facts| self.resolved(target, facts)).await
     }
 
     async fn in_the_name_of(&self, target: &str, world: &World, principal: &ActAs) -> Result<User, Failure> {

@@ -112,6 +112,8 @@ fn with_refused(construct: &str) -> String {
         "presets.artifacts_dynamic_version" => "presets: {artifacts_dynamic_version: true}",
         "presets.source_linked_deployment" => "presets: {source_linked_deployment: true}",
         "workspace.artifact_path" => "workspace: {artifact_path: /Volumes/a/b/c}",
+        "workspace.file_path" => "workspace: {file_path: '${workspace.root_path}//files'}",
+        "workspace.root_path" => "workspace: {root_path: /Workspace/x/./y}",
         "experimental.scripts" => "experimental: {scripts: {predeploy: make}}",
         "experimental.*" => "experimental: {immutable_folder: true}",
         "python" => "python: {resources: ['resources:load']}",

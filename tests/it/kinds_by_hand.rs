@@ -118,6 +118,25 @@ async fn a_running_cluster_is_resized_and_a_stopped_one_edited() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_field_that_is_told_with_the_wish_or_never_is_no_change() {
+    let hand = Hand::with(
+        "bundle: {name: kinds}\nresources:\n  clusters:\n    c: {cluster_name: c, spark_version: x, node_type_id: n, \
+         num_workers: 1, apply_policy_default_values: true}\n  model_serving_endpoints:\n    \
+         e: {name: e, rate_limits: [{calls: 1, renewal_period: minute}], config: {served_entities: [{name: one, \
+         entity_name: main.ml.churn, entity_version: '1', workload_size: Small, scale_to_zero_enabled: true}]}}\n",
+    )
+    .await;
+    hand.settles().await;
+    let (plan, _) = hand.done(&["plan", "-o", "json"]).await;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let cluster = &plan["plan"]["resources.clusters.c"];
+    assert_eq!(cluster["remote_state"]["apply_policy_default_values"], true);
+    assert_eq!(cluster["changes"]["apply_policy_default_values"], Value::Null);
+    let endpoint = &plan["plan"]["resources.model_serving_endpoints.e"];
+    assert_eq!(endpoint["changes"]["rate_limits"]["reason"], "missing_in_remote");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_deploys_keeps_a_secret_scope_and_who_is_no_longer_named_loses_it() {
     let bundle = |permissions: &str| {
         format!(

@@ -47,6 +47,7 @@ mod readme;
 mod rehearsal;
 mod release_stories;
 mod reports;
+mod resolved_details;
 mod runner;
 mod saga;
 mod sandbox;

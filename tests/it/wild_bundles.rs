@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use mlops_deploy::rehearsal::front::{Fault, Rule};
+
 use crate::bundle_by_hand::{Hand, said};
 
 fn write(hand: &Hand, path: &str, content: &str) {
@@ -150,6 +152,81 @@ async fn a_name_to_look_up_may_refer_to_the_bundle_and_to_who_deploys() {
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     let name = "small-b-default-";
     assert!(said(&refused).starts_with(&format!("Error: failed to resolve cluster: {name}")), "{}", said(&refused));
+    let printed = hand.run(&["validate", "-o", "json"]).await;
+    let document: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
+    let looked_up = document["variables"]["c"]["lookup"]["cluster"].as_str().unwrap();
+    assert!(looked_up.starts_with(name), "{looked_up}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_to_look_up_waits_for_no_other_lookup() {
+    for (name, why) in [
+        ("a ${var.other}", "lookup variables cannot contain references to another lookup variables"),
+        ("a ${var.missing}", "reference does not exist: ${var.missing}"),
+        ("a ${var.list}", "cannot interpolate non-primitive value of type sequence into string"),
+    ] {
+        let bundle = format!(
+            "bundle: {{name: b}}\nvariables:\n  other: {{lookup: {{warehouse: x}}}}\n  list: {{type: complex, default: [1]}}\n  \
+             c: {{lookup: {{cluster: '{name}'}}}}\n"
+        );
+        let refused = Hand::with(&bundle).await.run(&["validate"]).await;
+        assert_eq!((refused.status.code(), said(&refused)), (Some(1), format!("Error: {why}\n\n")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_listed_is_said_of_the_variable_and_the_configuration_printed() {
+    let hand = Hand::with("bundle: {name: b}\nvariables: {c: {lookup: {cluster: shared}}}\n").await;
+    let forever = Rule::on("GET", "/api/2.1/clusters/list", Fault::status(403)).always();
+    hand.workspace.control().fail(forever);
+    let refused = hand.run(&["validate", "-o", "json"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let text = said(&refused);
+    assert!(text.starts_with("Error: failed to resolve cluster: shared, err: "), "{text}");
+    let document: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(document["variables"]["c"], serde_json::json!({"lookup": {"cluster": "shared"}}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_is_made_and_deleted_as_it_is_written() {
+    let bundle = "bundle: {name: b}\nworkspace: {root_path: /Workspace/Shared/b/, file_path: /Workspace/Shared/f/}\n\
+                  resources: {jobs: {j: {name: j}}}\n";
+    let hand = Hand::with(bundle).await;
+    hand.done(&["deploy"]).await;
+    hand.done(&["destroy", "--auto-approve"]).await;
+    let seen = hand.workspace.control().requests();
+    let of = |path: &str| -> Vec<String> {
+        let sent = seen.iter().filter(|request| request.path == path);
+        sent.filter_map(|request| request.body["path"].as_str().map(str::to_owned)).collect()
+    };
+    assert!(of("/api/2.0/workspace/mkdirs").contains(&"/Workspace/Shared/f/".to_owned()));
+    assert!(of("/api/2.0/workspace/delete").contains(&"/Workspace/Shared/b/".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dependency_that_can_be_no_package_is_a_file() {
+    let bundle = |dependency: &str| {
+        format!(
+            "bundle: {{name: b}}\nresources: {{jobs: {{j: {{name: j, tasks: [{{task_key: t, environment_key: e, \
+             python_wheel_task: {{package_name: p, entry_point: run}}}}], environments: [{{environment_key: e, spec: \
+             {{client: '1', dependencies: [\"{dependency}\"]}}}}]}}}}}}\n"
+        )
+    };
+    for (dependency, is_file) in [
+        ("pandas", false),
+        ("pandas [extra] >=1", false),
+        ("pandas; python_version > '3.9'", false),
+        ("two words", true),
+        (" pandas", true),
+        ("naïve", true),
+        ("a=1", true),
+        ("ruamel.yaml", true),
+    ] {
+        let hand = Hand::with(&bundle(dependency)).await;
+        let planned = hand.run(&["plan"]).await;
+        let missing = format!("Error: file doesn't exist ./{dependency}\n");
+        assert_eq!(said(&planned).starts_with(&missing), is_file, "{dependency}: {}", said(&planned));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

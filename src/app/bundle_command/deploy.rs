@@ -103,6 +103,7 @@ impl Deployment<'_> {
         let remote = ready.text(&["workspace", "file_path"]);
         self.say(0, &format!("Uploading bundle files to {remote}..."));
         upload::prepare_folder(&ready.files, remote).await?;
+        ready.folder().prepare(disk).await?;
         let found = ready.resolved.files(&ready.hand.source);
         let found = found.inspect_err(|e| show(&[Diagnostic::error(format!("cannot list files: {}", e.message))]))?;
         let paths: Vec<String> = found.into_iter().map(|file| file.path).collect();

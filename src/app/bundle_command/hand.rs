@@ -19,7 +19,8 @@ use crate::bundle::syntax::json;
 use crate::bundle::{Facts, Git, Options, Resolved, User};
 use crate::domain::{Diagnostic, Failure, Reason, Secret, Tree};
 use crate::ports::{Identity, Request, Rest, Transfer};
-use crate::steps::bundle::{UploadRoute, WorkspaceFiles, look_up};
+use crate::steps::bundle::look_up::{self, Unlisted};
+use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
 
 /// How a command ends besides well: what was to be said is said already.
 #[derive(Debug)]
@@ -133,9 +134,14 @@ impl Hand {
         let profile = json::read(&"".into(), &reply.body)
             .map_err(|_| Failure::new(Reason::MalformedReply, "find out who we are: the answer is not JSON"))?;
         let user = User::from_profile(profile);
-        let facts = Facts { user: Some(user.clone()), git: self.git()?, ..Facts::default() };
+        let facts = Facts {
+            user: Some(user.clone()),
+            host: Some(rest.host().to_owned()),
+            git: self.git()?,
+            ..Facts::default()
+        };
         let resolve = |facts: &Facts| Ok(resolve_loaded(loaded.clone(), &self.source, &self.options, facts));
-        let resolved = look_up::completely(rest.as_ref(), facts, resolve).await?;
+        let resolved = look_up::completely(rest.as_ref(), facts, Unlisted::IsSaid, resolve).await?;
         if !resolved.failed() && resolved.unsupported.is_empty() {
             let ran = self.hook(&resolved.config, Hook::Postinit).await;
             ran.map_err(|quit| quit.showing(&resolved.config))?;

@@ -9,9 +9,9 @@ use super::hand::{Done, Hand, Ready};
 use super::validate;
 use crate::bundle::kinds::{self, Kind};
 use crate::bundle::planning::node::NodeKey;
+use crate::bundle::planning::requests::escaped;
 use crate::bundle::state::{Deployed, State};
 use crate::domain::Tree;
-use crate::steps::bundle::workspace_files::escape;
 
 pub async fn run(hand: Hand, args: &Summary) -> Done {
     let mut ready = hand.ready().await?;
@@ -55,7 +55,13 @@ fn add_state(ready: &mut Ready, state: &State) {
                         resource.set(&["url"], url);
                     }
                 }
-                None => resource.set(&["modified_status"], "created"),
+                None => {
+                    resource.set(&["modified_status"], "created");
+                    // The page of what has no id of its own is known before it is there.
+                    if let Some(url) = address(kind, resource) {
+                        resource.set(&["url"], url);
+                    }
+                }
             }
         }
     }
@@ -88,7 +94,7 @@ fn page(kind: &Kind, host: &str, workspace_id: &str, resource: &Tree) -> Option<
     let name = resource.text(&[field])?;
     let name = if before.starts_with("explore/") { name.replace('.', "/") } else { name.to_owned() };
     let query = if workspace_id.is_empty() { String::new() } else { format!("?w={workspace_id}") };
-    Some(format!("{host}/{before}{}{after}{query}", escape(&name)))
+    Some(format!("{host}/{before}{}{after}{query}", escaped(&name)))
 }
 
 fn text(ready: &Ready) -> String {

@@ -12,7 +12,7 @@ mod unset;
 pub use check::{enums, required};
 pub use normalize::normalize;
 pub use table::{Field, Message, Type, enum_values, message};
-pub use unset::drop_unset;
+pub use unset::{drop_own_unset, drop_unset};
 
 /// The sections of `resources`, of kinds with a table here or without.
 pub fn resource_kinds() -> impl Iterator<Item = &'static str> {

@@ -65,6 +65,8 @@ pub struct Field {
     pub printable: bool,
     /// An empty text is a value like any other.
     pub may_be_empty: bool,
+    /// A zero or a `false` says the same as nothing.
+    pub zero_is_unset: bool,
     /// Must never be shown, not even to who may read the rest.
     pub secret: bool,
 }
@@ -72,6 +74,8 @@ pub struct Field {
 #[derive(Debug)]
 pub struct Message {
     pub name: &'static str,
+    /// The bundle's own, without the fields of a message of the SDK.
+    pub own: bool,
     fields: Vec<Field>,
     by_name: HashMap<&'static str, usize>,
 }
@@ -111,13 +115,13 @@ pub fn enum_values(name: &str) -> &'static [&'static str] {
 
 impl Tables {
     fn read(&mut self, text: &'static str) {
-        let mut open: Option<(&'static str, Vec<Field>)> = None;
+        let mut open: Option<Message> = None;
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             if let Some(field) = line.strip_prefix(' ') {
-                if let Some((_, fields)) = &mut open {
+                if let Some(message) = &mut open {
                     match field.strip_prefix('-') {
-                        Some(gone) => fields.retain(|f| f.name != gone),
-                        None => fields.push(parse_field(field)),
+                        Some(gone) => message.fields.retain(|f| f.name != gone),
+                        None => message.fields.push(parse_field(field)),
                     }
                 }
                 continue;
@@ -129,23 +133,24 @@ impl Tables {
                 self.enums.insert(name, words.collect());
             } else if let Some((name, base)) = line.split_once(" : ") {
                 let fields = self.messages.get(base).map(|m| m.fields.clone()).unwrap_or_default();
-                open = Some((name, fields));
+                open = Some(Message { name, own: false, fields, by_name: HashMap::new() });
             } else {
-                open = Some((line, Vec::new()));
+                let own = line.starts_with("bundle.");
+                open = Some(Message { name: line, own, fields: Vec::new(), by_name: HashMap::new() });
             }
         }
         self.close(open);
     }
 
-    fn close(&mut self, open: Option<(&'static str, Vec<Field>)>) {
-        let Some((name, mut fields)) = open else { return };
+    fn close(&mut self, open: Option<Message>) {
+        let Some(Message { name, own, mut fields, .. }) = open else { return };
         // What is saved has its fields in the order of the table: by name, but for two lists.
         if !fields.iter().any(|field| field.name == "__embed__") && !name.ends_with("Permission") {
             fields.sort_by_key(|field| field.name);
             fields.dedup_by_key(|field| field.name);
         }
         let by_name = fields.iter().enumerate().map(|(at, field)| (field.name, at)).collect();
-        self.messages.insert(name, Message { name, fields, by_name });
+        self.messages.insert(name, Message { name, own, fields, by_name });
     }
 }
 
@@ -155,7 +160,15 @@ fn parse_field(line: &'static str) -> Field {
     let kind = Type::parse(words.next().unwrap_or("a"));
     let flags = words.next().unwrap_or_default();
     let has = |flag| flags.contains(flag);
-    Field { name, kind, required: has('r'), printable: has('p'), secret: has('x'), may_be_empty: has('e') }
+    Field {
+        name,
+        kind,
+        required: has('r'),
+        printable: has('p'),
+        secret: has('x'),
+        may_be_empty: has('e'),
+        zero_is_unset: has('z'),
+    }
 }
 
 #[cfg(test)]

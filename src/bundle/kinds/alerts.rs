@@ -1,6 +1,6 @@
 //! SQL alerts: `/api/2.0/alerts`. A delete by the API only trashes; a bundle purges.
 
-use super::rules::ignore;
+use super::rules::ignore_remote;
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
     permissions,
@@ -32,7 +32,7 @@ pub static KIND: Kind = Kind {
         id: Id::Reply("id"),
         read: Route { method: Method::Get, path: "/api/2.0/alerts/{id}", query: &[], body: &[] },
         read_also: None,
-        lift: &[Lift::All, Lift::WorkspacePath("parent_path")],
+        lift: &[Lift::All],
         list: None,
         update: &[Call {
             route: Route {
@@ -53,14 +53,14 @@ pub static KIND: Kind = Kind {
         }),
     },
     rules: &[
-        ignore("create_time", "spec:output_only"),
-        ignore("effective_run_as", "spec:output_only"),
-        ignore("id", "spec:output_only"),
-        ignore("lifecycle_state", "spec:output_only"),
-        ignore("owner_user_name", "spec:output_only"),
-        ignore("update_time", "spec:output_only"),
-        ignore("evaluation.last_evaluated_at", "spec:output_only"),
-        ignore("evaluation.state", "spec:output_only"),
+        ignore_remote("create_time", "spec:output_only"),
+        ignore_remote("effective_run_as", "spec:output_only"),
+        ignore_remote("id", "spec:output_only"),
+        ignore_remote("lifecycle_state", "spec:output_only"),
+        ignore_remote("owner_user_name", "spec:output_only"),
+        ignore_remote("update_time", "spec:output_only"),
+        ignore_remote("evaluation.last_evaluated_at", "spec:output_only"),
+        ignore_remote("evaluation.state", "spec:output_only"),
     ],
     keyed: &[],
     hashed: &[],

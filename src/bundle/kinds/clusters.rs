@@ -52,7 +52,11 @@ pub static KIND: Kind = Kind {
         id: Id::Reply("cluster_id"),
         read: Route { method: Method::Get, path: "/api/2.1/clusters/get", query: &[("cluster_id", "{id}")], body: &[] },
         read_also: None,
-        lift: &[Lift::All, Lift::Started("state", &["PENDING", "RUNNING", "RESTARTING", "RESIZING"])],
+        lift: &[
+            Lift::All,
+            Lift::FieldAs("spec.apply_policy_default_values", "apply_policy_default_values"),
+            Lift::Started("state", &["PENDING", "RUNNING", "RESTARTING", "RESIZING"]),
+        ],
         list: None,
         update: &[
             Call {

@@ -352,8 +352,6 @@ pub enum Lift {
     Dashboard,
     /// `lifecycle.started`: a field of the answer is one of these.
     Started(&'static str, &'static [&'static str]),
-    /// A workspace path gets its full form, with `/Workspace` in front.
-    WorkspacePath(&'static str),
     AccessControlList,
     PrivilegeAssignments,
     /// An empty text, a zero or a `false` at the top is compared, but no plan shows it.

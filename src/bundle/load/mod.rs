@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::bundle::facts::Options;
 use crate::bundle::fields;
-use crate::bundle::passes::early;
+use crate::bundle::passes::cli_version;
 use crate::bundle::source::{self, Source};
 use crate::bundle::syntax::{glob, json};
 use crate::domain::{Diagnostic, Failure, Map, Node, Origin, Path, Tree};
@@ -163,6 +163,7 @@ impl Loader<'_> {
         }
         target::expand_short_forms(&mut tree);
         fields::normalize(&mut tree, fields::ROOT, &mut self.loaded.diagnostics);
+        fields::drop_own_unset(&mut tree, fields::ROOT);
         Ok(Some(tree))
     }
 
@@ -229,7 +230,7 @@ impl Loader<'_> {
 
     /// A version constraint that nobody can read ends it here; one that is not met is refused later.
     fn version(&mut self) -> Result<(), Failure> {
-        if let Some(diagnostic) = early::unreadable_version(&self.loaded.config) {
+        if let Some(diagnostic) = cli_version::unreadable(&self.loaded.config) {
             self.report(diagnostic);
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::bundle::passes::bundle::Bundle;
 use crate::bundle::passes::paths;
 use crate::bundle::source::{EntryKind, Source, clean, join, parent};
 use crate::bundle::syntax::glob;
-use crate::domain::{Diagnostic, Failure, Map, Node, Tree};
+use crate::domain::{Diagnostic, Failure, Map, Node, Reason, Tree};
 
 /// The pass: an artifact's folder as seen from the bundle's.
 pub fn relative_to_bundle(bundle: &mut Bundle<'_>) {
@@ -61,6 +61,10 @@ fn prepare_all(bundle: &mut Bundle<'_>) -> Result<(), Failure> {
         let named = artifact.get("files").and_then(Tree::as_list).is_some_and(|l| !l.is_empty());
         if wheel && artifact.text(&["build"]).is_none() && !named {
             artifact.set(&["build"], "python3 setup.py bdist_wheel");
+        }
+        if artifact.text(&["build"]).is_none() && !named {
+            let what = "misconfigured artifact: please specify 'build' or 'files' property";
+            return Err(Failure::new(Reason::InvalidBundle, what));
         }
         if named {
             expand_files(artifact, source, &root)?;

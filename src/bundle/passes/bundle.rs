@@ -2,6 +2,7 @@
 
 use crate::bundle::facts::{Facts, Options};
 use crate::bundle::lookups::Lookup;
+use crate::bundle::passes::cloud_tags::Cloud;
 use crate::bundle::source::Source;
 use crate::domain::{Diagnostic, Origin, Severity, Tree};
 
@@ -49,6 +50,11 @@ impl Bundle<'_> {
     pub fn refuse(&mut self, path: impl std::fmt::Display, tree: &Tree) {
         let origin = tree.key.clone().or_else(|| tree.origin().cloned());
         self.unsupported.push(Unsupported { path: path.to_string(), origin });
+    }
+
+    /// The cloud below the workspace.
+    pub fn cloud(&self) -> Cloud {
+        Cloud::of_host(self.facts.host.as_deref().unwrap_or_default())
     }
 
     pub fn failed(&self) -> bool {

@@ -78,20 +78,60 @@ fn alert_from_file(key: &str, alert: &mut Tree, bundle: &Bundle<'_>) -> Result<(
     let bytes = bundle.source.read(file).map_err(|failure| wrong(failure.message))?;
     let full = format!("{}/{file}", bundle.options.root);
     let bytes = bytes.ok_or_else(|| wrong(format!("open {full}: no such file or directory")))?;
-    let content = json::read(&file.into(), &bytes).map_err(|error| wrong(error.what))?;
-    let known = fields::message("bundle.Alert");
+    let unparsed = |what: String| {
+        let summary = format!("failed to parse .dbalert.json file {file}: {what}");
+        Diagnostic::error(summary).path(at("file_path")).at_tree(&named)
+    };
+    if bytes.windows(2).any(|two| two == b"${") {
+        let what = format!(".alert file {file} must not contain variable interpolations.");
+        let why = "Write the alert in the bundle itself where it is to use variables";
+        return Err(Diagnostic::error(what).path(at("file_path")).at_tree(&named).detail(why));
+    }
+    let mut content = json::read(&file.into(), &bytes).map_err(|error| unparsed(error.what))?;
+    let unexpected = |tree: &Tree, wanted: &str| {
+        unparsed(format!("json: cannot unmarshal {} into Go value of type {wanted}", kind(tree)))
+    };
+    if content.as_map().is_none() {
+        return Err(unexpected(&content, "map[string]json.RawMessage"));
+    }
+    let lines = content.remove("query_lines").unwrap_or_default();
+    let text = match &lines.node {
+        Node::Null => String::new(),
+        Node::List(lines) => match lines.iter().find(|line| line.as_str().is_none()) {
+            Some(line) => return Err(unexpected(line, "string")),
+            None => lines.iter().filter_map(Tree::as_str).map(|line| format!("{line}\n")).collect(),
+        },
+        _ => return Err(unexpected(&lines, "[]string")),
+    };
+    // What the bundle has to say itself the file may only leave open.
+    for name in ["display_name", "query_text", "warehouse_id"] {
+        if content.remove(name).is_some() && alert.get(name).is_none() {
+            alert.set(&[name], "");
+        }
+    }
+    if !text.is_empty() {
+        alert.set(&["query_text"], text);
+    }
+    fields::normalize(&mut content, "sql.AlertV2", &mut Vec::new());
     for (name, value) in content.as_map().into_iter().flatten() {
-        match name.as_str() {
-            "query_lines" => {
-                let lines = value.as_list().unwrap_or_default().iter().filter_map(Tree::as_str);
-                alert.set(&["query_text"], lines.map(|line| format!("{line}\n")).collect::<String>());
-            }
-            name if BESIDE_A_FILE.contains(&name) => {}
-            name if known.is_none_or(|known| known.field(name).is_none()) => {}
-            name => alert.set(&[name], unplaced(value)),
+        let elsewhere = BESIDE_A_FILE.contains(&name.as_str()) || matches!(name.as_str(), "custom_description" | "id");
+        if !elsewhere && !value.is_null() {
+            alert.set(&[name], unplaced(value));
         }
     }
     Ok(())
+}
+
+/// What JSON calls the type of a value.
+fn kind(tree: &Tree) -> &'static str {
+    match &tree.node {
+        Node::List(_) => "array",
+        Node::Map(_) => "object",
+        Node::String(_) => "string",
+        Node::Bool(_) => "bool",
+        Node::Null => "null",
+        _ => "number",
+    }
 }
 
 /// A value without the places in a file that is not part of the configuration.

@@ -21,6 +21,11 @@ pub fn fill(bundle: &mut Bundle<'_>) {
                 trigger.set(&["pause_status"], "UNPAUSED");
             }
         }
+        for cluster in job.get_mut("job_clusters").and_then(Tree::as_list_mut).into_iter().flatten() {
+            if let Some(new) = cluster.get_mut("new_cluster") {
+                clients(new);
+            }
+        }
     }
     for pipeline in resources(bundle, "pipelines").filter(|p| p.as_map().is_some()) {
         default(pipeline, "edition", "ADVANCED");
@@ -31,6 +36,7 @@ pub fn fill(bundle: &mut Bundle<'_>) {
     }
     for cluster in resources(bundle, "clusters").filter(|c| c.as_map().is_some()) {
         default(cluster, "autotermination_minutes", 60i64);
+        clients(cluster);
     }
     for warehouse in resources(bundle, "sql_warehouses").filter(|w| w.as_map().is_some()) {
         default(warehouse, "auto_stop_mins", 120i64);
@@ -53,6 +59,14 @@ pub fn fill(bundle: &mut Bundle<'_>) {
                 default(resource, "embed_credentials", false);
             }
         }
+    }
+}
+
+/// A cluster that names who may use it is for everybody that it does not exclude.
+fn clients(cluster: &mut Tree) {
+    if let Some(clients) = cluster.find_mut(&["workload_type", "clients"]).filter(|c| c.as_map().is_some()) {
+        default(clients, "jobs", true);
+        default(clients, "notebooks", true);
     }
 }
 

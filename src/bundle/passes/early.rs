@@ -1,6 +1,5 @@
 //! Mistakes that are seen before anybody asks the workspace.
 
-use crate::bundle::compatibility::RELEASE as SPOKEN;
 use crate::bundle::passes::bundle::Bundle;
 use crate::bundle::syntax::reference;
 use crate::domain::{Diagnostic, Path, Tree};
@@ -88,60 +87,4 @@ pub fn workspace_is_there(bundle: &mut Bundle<'_>) {
     if bundle.config.get("workspace").is_some_and(Tree::is_null) {
         bundle.report(Diagnostic::error("expected a map to index \"workspace.host\", found nil"));
     }
-}
-
-/// What the parts of a version constraint say; none when it is not one.
-fn constraint(config: &Tree) -> Option<(&Tree, &str, Option<Vec<bool>>)> {
-    let tree = config.find(&["bundle", "databricks_cli_version"])?;
-    let text = tree.as_str().filter(|text| !text.is_empty())?;
-    Some((tree, text, text.split(',').map(fits).collect()))
-}
-
-/// The mistake in a version constraint that cannot be read.
-pub fn unreadable_version(config: &Tree) -> Option<Diagnostic> {
-    let (tree, text, None) = constraint(config)? else { return None };
-    let what = format!(
-        "invalid version constraint \"{text}\" specified. \
-         Please specify the version constraint in the format (>=) 0.0.0(, <= 1.0.0)"
-    );
-    Some(Diagnostic { place: tree.origin().cloned(), ..Diagnostic::error(what) })
-}
-
-/// A bundle may ask for a version of the official command. One that asks for a later one
-/// relies on what is not known here.
-pub fn version(bundle: &mut Bundle<'_>) {
-    let found = constraint(&bundle.config).map(|(tree, text, fits)| (tree.clone(), text.to_owned(), fits));
-    if let Some((tree, text, Some(fits))) = found
-        && fits.contains(&false)
-    {
-        bundle.refuse(format!("bundle.databricks_cli_version: {text}"), &tree);
-    }
-}
-
-/// Whether one part of a constraint holds; none when it is not one.
-fn fits(part: &str) -> Option<bool> {
-    let part = part.trim();
-    let digits = part.find(|c: char| c.is_ascii_digit() || c == '*')?;
-    let mut wild = false;
-    let mut numbers = Vec::new();
-    for number in part[digits..].split('.') {
-        match number {
-            "*" | "x" | "X" => wild = true,
-            number => numbers.push(number.parse::<u64>().ok()?),
-        }
-    }
-    let wanted = (*numbers.first().unwrap_or(&0), *numbers.get(1).unwrap_or(&0), *numbers.get(2).unwrap_or(&0));
-    let ours = [SPOKEN.0, SPOKEN.1, SPOKEN.2];
-    let same = if wild { ours[..numbers.len().min(3)] == numbers[..numbers.len().min(3)] } else { wanted == SPOKEN };
-    Some(match part[..digits].trim().trim_end_matches('v') {
-        "" | "=" => same,
-        "!=" => !same,
-        ">=" => SPOKEN >= wanted,
-        ">" => SPOKEN > wanted,
-        "<=" => SPOKEN <= wanted,
-        "<" => SPOKEN < wanted,
-        "~" | "~>" => SPOKEN >= wanted && SPOKEN.0 == wanted.0 && SPOKEN.1 == wanted.1,
-        "^" => SPOKEN >= wanted && SPOKEN.0 == wanted.0,
-        _ => return None,
-    })
 }

@@ -26,14 +26,17 @@ const DEEPEST: usize = 300;
 
 /// The pass. Resources come last: what is wrong in them leaves the rest resolved.
 pub fn interpolate(bundle: &mut Bundle<'_>) {
-    for resources in [false, true] {
-        if let Err(what) = round(bundle, resources) {
+    let sections = bundle.config.as_map().into_iter().flatten().map(|(section, _)| Path::of(&[section]));
+    let (resources, others) = sections.partition(|section| section.head() == Some("resources"));
+    for places in [others, resources] {
+        if let Err(what) = within(bundle, places) {
             return bundle.report(Diagnostic::error(what));
         }
     }
 }
 
-fn round(bundle: &mut Bundle<'_>, resources: bool) -> Result<(), String> {
+/// Resolves what stands at these places and below them.
+pub fn within(bundle: &mut Bundle<'_>, places: Vec<Path>) -> Result<(), String> {
     let mut resolver = Resolver {
         config: &bundle.config,
         known: HashMap::new(),
@@ -43,9 +46,10 @@ fn round(bundle: &mut Bundle<'_>, resources: bool) -> Result<(), String> {
         depth: 0,
     };
     let mut found = Vec::new();
-    let sections = bundle.config.as_map().into_iter().flatten();
-    for (section, tree) in sections.filter(|(section, _)| (*section == "resources") == resources) {
-        resolver.texts(tree, &mut Path::of(&[section]), &mut found)?;
+    for mut place in places {
+        if let Some(tree) = bundle.config.at(&place) {
+            resolver.texts(tree, &mut place, &mut found)?;
+        }
     }
     let odd = std::mem::take(&mut resolver.odd);
     fill(&mut bundle.config, found, 0);
@@ -284,10 +288,20 @@ impl Resolver<'_> {
         {
             return Ok(Value::Behind);
         }
+        if self.is_looked_up(path) {
+            return Err("lookup variables cannot contain references to another lookup variables".to_owned());
+        }
         match settings::unset(path) {
             Some(zero) => Ok(Value::known(zero.into())),
             None => Err(format!("reference does not exist: ${{{name}}}")),
         }
+    }
+
+    /// The value of a variable that is known only when the workspace was asked.
+    fn is_looked_up(&self, value: &Path) -> bool {
+        let [Step::Key(section), Step::Key(name), Step::Key(_), ..] = value.steps() else { return false };
+        &**section == "variables"
+            && self.config.find(&["variables", name, "lookup"]).is_some_and(|lookup| !lookup.is_null())
     }
 }
 

@@ -6,26 +6,35 @@
 
 use crate::bundle::lookups::{KINDS, Lookup};
 use crate::bundle::passes::bundle::Bundle;
-use crate::bundle::syntax::reference;
-use crate::domain::{Diagnostic, Tree};
+use crate::bundle::passes::interpolate;
+use crate::domain::{Diagnostic, Path, Tree};
 
-/// The pass: before references to variables are resolved.
+/// The pass: before references to variables are resolved, but for those in what is looked up.
 pub fn resolve(bundle: &mut Bundle<'_>) {
-    let config = bundle.config.clone();
-    for (name, variable) in config.get("variables").and_then(Tree::as_map).into_iter().flatten() {
-        let Some(lookup) = variable.get("lookup").filter(|lookup| !lookup.is_null()) else { continue };
-        if variable.get("value").is_some_and(|value| !value.is_null()) {
-            continue;
-        }
-        match value(bundle, lookup, name, &config) {
-            Ok(Some(value)) => bundle.config.set(&["variables", name, "value"], value),
+    let wanted = wanted(&bundle.config);
+    let places = wanted.iter().map(|name| Path::of(&["variables", name, "lookup"])).collect();
+    if let Err(what) = interpolate::within(bundle, places) {
+        return bundle.report(Diagnostic::error(what));
+    }
+    for name in wanted {
+        let lookup = bundle.config.find(&["variables", &name, "lookup"]).cloned().unwrap_or_default();
+        match value(bundle, &lookup, &name) {
+            Ok(Some(value)) => bundle.config.set(&["variables", &name, "value"], value),
             Ok(None) => {}
             Err(what) => return bundle.report(Diagnostic::error(what)),
         }
     }
 }
 
-fn value(bundle: &mut Bundle<'_>, lookup: &Tree, variable: &str, config: &Tree) -> Result<Option<String>, String> {
+/// The variables that have no value but what is looked up.
+fn wanted(config: &Tree) -> Vec<String> {
+    let has = |variable: &Tree, key: &str| variable.get(key).is_some_and(|value| !value.is_null());
+    let variables = config.get("variables").and_then(Tree::as_map).into_iter().flatten();
+    let looked_up = variables.filter(|(_, variable)| has(variable, "lookup") && !has(variable, "value"));
+    looked_up.map(|(name, _)| name.clone()).collect()
+}
+
+fn value(bundle: &mut Bundle<'_>, lookup: &Tree, variable: &str) -> Result<Option<String>, String> {
     let fields: Vec<(&String, &str)> = lookup
         .as_map()
         .into_iter()
@@ -40,11 +49,11 @@ fn value(bundle: &mut Bundle<'_>, lookup: &Tree, variable: &str, config: &Tree) 
         };
         return Err(format!("failed to resolve , err: {what}"));
     };
-    let (Some(kind), Some(name)) = (KINDS.iter().find(|kind| kind.field == field), plain(name, config, 0)) else {
+    let Some(kind) = KINDS.iter().find(|kind| kind.field == field) else {
         bundle.refuse(format!("variables.{variable}.lookup.{field}"), lookup);
         return Ok(None);
     };
-    let wanted = Lookup { kind, name };
+    let wanted = Lookup { kind, name: name.to_owned() };
     let word = field.replace('_', "-");
     match bundle.facts.lookups.get(&wanted) {
         Some(Ok(id)) => Ok(Some(id.clone())),
@@ -55,33 +64,4 @@ fn value(bundle: &mut Bundle<'_>, lookup: &Tree, variable: &str, config: &Tree) 
             Ok(Some(left))
         }
     }
-}
-
-/// How many references may lead to one another in a name.
-const DEEPEST: usize = 10;
-
-/// A name with what it refers to: variables, and the bundle's and the workspace's own fields.
-/// None where another lookup or anything that is not a text stands in it.
-fn plain(name: &str, config: &Tree, depth: usize) -> Option<String> {
-    if depth > DEEPEST {
-        return None;
-    }
-    let mut out = name.to_owned();
-    for reference in reference::all(name).into_iter().rev() {
-        let path: Vec<&str> = reference.name.split('.').collect();
-        let value = match path[..] {
-            ["var", variable] => {
-                let variable = config.find(&["variables", variable])?;
-                if variable.get("lookup").is_some_and(|lookup| !lookup.is_null()) {
-                    return None;
-                }
-                variable.get("value")?.as_str()?
-            }
-            ["bundle" | "workspace", ..] => config.text(&path)?,
-            // What only a deployment knows stays as it is written.
-            _ => continue,
-        };
-        out.replace_range(reference.range, &plain(value, config, depth + 1)?);
-    }
-    Some(out)
 }

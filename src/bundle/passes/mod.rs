@@ -7,6 +7,8 @@
 pub mod artifacts;
 pub mod bundle;
 pub mod checks;
+pub mod cli_version;
+pub mod cloud_tags;
 pub mod clusters;
 pub mod contents;
 pub mod defaults;
@@ -44,7 +46,7 @@ pub const PASSES: &[Pass] = &[
     early::no_reference_in_auth,
     early::no_reference_in_name,
     early::compute_id,
-    early::version,
+    cli_version::is_spoken,
     early::workspace_is_there,
     unsupported::constructs,
     sync::relative_to_bundle,
@@ -57,6 +59,7 @@ pub const PASSES: &[Pass] = &[
     lookups::resolve,
     mode::development,
     interpolate::interpolate,
+    unsupported::places,
     typed,
     lists::merge_named,
     checks::volumes_hold_artifacts_only,
@@ -72,12 +75,12 @@ pub const PASSES: &[Pass] = &[
     defaults::fill,
     checks::single_nodes,
     checks::names,
-    checks::etags,
     schema_names::volume_paths,
     unset,
     defaults::descriptions,
     permissions::apply,
     permissions::deployer_is_named,
+    checks::etags,
     checks::grants,
     checks::fields,
     paths::expand_pipeline_globs,

@@ -4,7 +4,6 @@
 //! and wants every path and prefix to say whose copy it is; production wants one copy for all.
 
 use crate::bundle::passes::bundle::Bundle;
-use crate::bundle::passes::names;
 use crate::domain::{Diagnostic, Tree};
 
 /// The pass that fills presets.
@@ -19,6 +18,7 @@ pub fn development(bundle: &mut Bundle<'_>) {
         return;
     }
     let short = bundle.config.text(&["workspace", "current_user", "short_name"]).unwrap_or(SHORT_NAME).to_owned();
+    let dev_tag = bundle.cloud().value(&short);
     let config = &mut bundle.config;
     if config.find(&["bundle", "deployment", "lock", "enabled"]).is_none_or(Tree::is_null) {
         config.set(&["bundle", "deployment", "lock", "enabled"], false);
@@ -31,7 +31,7 @@ pub fn development(bundle: &mut Bundle<'_>) {
         config.set(&["presets", "name_prefix"], format!("[dev {short}] "));
     }
     if config.find(&["presets", "tags", "dev"]).is_none() {
-        config.set(&["presets", "tags", "dev"], names::without_marks(&short));
+        config.set(&["presets", "tags", "dev"], dev_tag);
     }
     if unset(config, "jobs_max_concurrent_runs") {
         config.set(&["presets", "jobs_max_concurrent_runs"], 4i64);

@@ -22,7 +22,8 @@ pub enum Role {
     Dependency,
 }
 
-const TASK: [(&[&str], Role); 4] = [
+const TASK: [(&[&str], Role); 5] = [
+    (&["alert_task", "workspace_path"], Role::File),
     (&["notebook_task", "notebook_path"], Role::Notebook),
     (&["spark_python_task", "python_file"], Role::File),
     (&["dbt_task", "project_directory"], Role::Folder),

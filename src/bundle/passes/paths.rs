@@ -23,6 +23,8 @@ pub fn relative_to_bundle(bundle: &mut Bundle<'_>) {
         let Some(text) = tree.as_str() else { continue };
         let now = match role {
             Role::Dependency => dependency_from(&folder, text),
+            // No content in a file, and none of it wrong.
+            Role::Content if text.is_empty() => None,
             _ => is_local(text).then(|| join(&folder, text)),
         };
         if let Some(now) = now {
@@ -56,7 +58,7 @@ fn dependency_from(folder: &str, dependency: &str) -> Option<String> {
 
 /// Whether a dependency is a file here, and not a package of an index.
 pub fn is_local_dependency(dependency: &str) -> bool {
-    if !is_local(dependency) || dependency.contains("://") {
+    if dependency.is_empty() || !is_local(dependency) || dependency.contains("://") {
         return false;
     }
     if dependency.starts_with('-') && dependency.contains(' ') {
@@ -65,12 +67,12 @@ pub fn is_local_dependency(dependency: &str) -> bool {
     if dependency.starts_with('.') || dependency.contains('/') {
         return true;
     }
-    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b' ');
+    // What is neither the name of a package nor followed by what may follow one is the name of a file.
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let name = dependency.bytes().take_while(|b| is_name(*b)).count();
-    if dependency[name..].starts_with(['=', '>', '<', '!', '~', '[', ';', ',']) {
-        return false;
-    }
-    dependency.contains('.')
+    let rest = dependency[name..].trim_start_matches(' ');
+    let follows = ["==", ">", "<", "!=", "~=", "[", ";", "@"].iter().any(|sign| rest.starts_with(sign));
+    name == 0 || !(rest.is_empty() || follows)
 }
 
 /// The pass: paths that must be there become the places they are uploaded to.

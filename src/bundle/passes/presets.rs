@@ -75,7 +75,7 @@ fn experiment_name(name: &str, prefix: &str) -> String {
         Some(0) => "/".to_owned(),
         Some(at) => crate::bundle::source::clean(&name[..at]),
     };
-    format!("{folder}/{prefix}{base}")
+    if folder == "." { format!("{prefix}{base}") } else { format!("{folder}/{prefix}{base}") }
 }
 
 /// `[dev jane] ` becomes `dev_jane_`, `prod_` becomes `prod`.
@@ -104,13 +104,16 @@ fn tags(bundle: &mut Bundle<'_>) {
     }
     let mut sorted: Vec<(&String, &Tree)> = tags.iter().collect();
     sorted.sort_by_key(|(key, _)| *key);
-    let lists: [(&str, &[&str]); 3] =
-        [("experiments", &["tags"]), ("models", &["tags"]), ("sql_warehouses", &["tags", "custom_tags"])];
-    for (kind, field) in lists {
+    let tags: Vec<(&str, &str)> = sorted.iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap_or_default())).collect();
+    for (kind, field) in [("experiments", "tags"), ("models", "tags")] {
         for resource in resources(bundle, kind).filter(|r| r.as_map().is_some()) {
-            for (key, value) in &sorted {
-                tag(resource, field, key, value.as_str().unwrap_or_default());
-            }
+            tags.iter().for_each(|(key, value)| tag(resource, &[field], key, value));
+        }
+    }
+    let cloud = bundle.cloud();
+    for warehouse in resources(bundle, "sql_warehouses").filter(|r| r.as_map().is_some()) {
+        for (key, value) in &tags {
+            tag(warehouse, &["tags", "custom_tags"], &cloud.key(key), &cloud.value(value));
         }
     }
 }

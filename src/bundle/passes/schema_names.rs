@@ -1,4 +1,4 @@
-//! A volume, model or pipeline that names a schema of the bundle by text depends on it.
+//! A volume, model, pipeline, endpoint or monitor that names a schema of the bundle by text depends on it.
 //!
 //! The text becomes a reference: the schema is then made first, and a prefix on its name
 //! reaches those that lie in it. A volume's path follows from its schema as well, and may be
@@ -26,25 +26,37 @@ pub fn refer_to_schemas(bundle: &mut Bundle<'_>) {
     if schemas.is_empty() {
         return;
     }
-    const PLACES: [(&str, &str, &str); 4] = [
-        ("volumes", "catalog_name", "schema_name"),
-        ("registered_models", "catalog_name", "schema_name"),
-        ("pipelines", "catalog", "schema"),
-        ("pipelines", "catalog", "target"),
-    ];
-    for (kind, catalog, schema) in PLACES {
+    for (kind, within, catalog, schema) in PLACES {
         for resource in resources(bundle, kind) {
-            let (Some(in_catalog), Some(name)) = (resource.text(&[catalog]), resource.text(&[schema])) else {
+            let Some(place) = resource.find_mut(within) else { continue };
+            let (Some(in_catalog), Some(name)) = (place.text(&[catalog]), place.text(&[schema])) else {
                 continue;
             };
             if let Some(key) = schemas.get(&(in_catalog.to_owned(), name.to_owned()))
-                && let Some(tree) = resource.get_mut(schema)
+                && let Some(tree) = place.get_mut(schema)
             {
                 tree.node = Node::String(format!("${{resources.schemas.{key}.name}}"));
             }
         }
     }
+    for monitor in resources(bundle, "quality_monitors") {
+        let Some(tree) = monitor.get_mut("output_schema_name") else { continue };
+        let Some((catalog, name)) = tree.as_str().and_then(|text| text.split_once('.')) else { continue };
+        if let Some(key) = schemas.get(&(catalog.to_owned(), name.to_owned())) {
+            tree.node = Node::String(format!("{catalog}.${{resources.schemas.{key}.name}}"));
+        }
+    }
 }
+
+/// Where a kind names a catalog and a schema in it, beside each other.
+const PLACES: [(&str, &[&str], &str, &str); 6] = [
+    ("volumes", &[], "catalog_name", "schema_name"),
+    ("registered_models", &[], "catalog_name", "schema_name"),
+    ("pipelines", &[], "catalog", "schema"),
+    ("pipelines", &[], "catalog", "target"),
+    ("model_serving_endpoints", &["config", "auto_capture_config"], "catalog_name", "schema_name"),
+    ("model_serving_endpoints", &["ai_gateway", "inference_table_config"], "catalog_name", "schema_name"),
+];
 
 /// The pass: every volume's path, and the references to it.
 pub fn volume_paths(bundle: &mut Bundle<'_>) {

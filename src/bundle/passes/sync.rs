@@ -4,6 +4,7 @@
 //! brings back, minus what `sync.exclude` takes away. Patterns are those of .gitignore. The
 //! root they are relative to is the bundle's folder, or as far above it as a path leads.
 
+use crate::bundle::facts::Options;
 use crate::bundle::passes::bundle::Bundle;
 use crate::bundle::source::{EntryKind, Source, clean, join, parent};
 use crate::bundle::syntax::ignore_rules::{LONGEST, Rules};
@@ -67,11 +68,22 @@ pub struct SyncFile {
     pub local: String,
 }
 
+/// Whether a pattern of `include` reaches into `.git` and `.databricks`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// What lies there is nobody's source, and a checkout's `.git` may hold a token.
+    #[default]
+    Sources,
+    /// By hand, as the official command does.
+    Everything,
+}
+
 /// The files of a resolved bundle, sorted. `bundle_path` is its folder as seen from the work tree.
 pub fn files(
     config: &Tree,
     sync_root: &str,
     bundle_path: Option<&str>,
+    reach: Reach,
     source: &dyn Source,
 ) -> Result<Vec<SyncFile>, Failure> {
     let listed = Walk::paths(config, sync_root, bundle_path, source)?;
@@ -80,7 +92,7 @@ pub fn files(
     let mut paths: Vec<String> = listed.into_iter().filter(|file| !file.ignored).map(|file| file.path).collect();
     if !include.is_empty() {
         // A pattern brings back what .gitignore or the paths keep out.
-        let all = Walk::everything(sync_root, source)?;
+        let all = Walk::everything(sync_root, reach, source)?;
         paths.extend(all.into_iter().map(|file| file.path).filter(|path| include.matches(path)));
     }
     let mut files: Vec<SyncFile> = paths
@@ -93,10 +105,14 @@ pub fn files(
     Ok(files)
 }
 
+pub fn reach(options: &Options) -> Reach {
+    if options.by_hand { Reach::Everything } else { Reach::Sources }
+}
+
 /// The pass at the end: patterns that find nothing, and a deployment without files.
 pub fn check(bundle: &mut Bundle<'_>) {
     let bundle_path = bundle.facts.git.as_ref().map(|git| git.bundle_path.as_str());
-    let files = files(&bundle.config, &bundle.sync_root, bundle_path, bundle.source);
+    let files = files(&bundle.config, &bundle.sync_root, bundle_path, reach(bundle.options), bundle.source);
     let found = files.and_then(|files| Ok((files.is_empty(), patterns_without_files(bundle)?)));
     let (empty, found) = match found {
         Ok(found) => found,
@@ -122,7 +138,7 @@ fn patterns_without_files(bundle: &Bundle<'_>) -> Result<Vec<Diagnostic>, Failur
             let Some(text) = item.as_str() else { continue };
             let files = match &all {
                 Some(files) => files,
-                None => all.insert(Walk::everything(".", bundle.source)?),
+                None => all.insert(Walk::everything(".", reach(bundle.options), bundle.source)?),
             };
             let pattern = patterns(&[text.to_owned()])?;
             if !files.iter().any(|file| pattern.matches(&file.path)) {
@@ -173,16 +189,25 @@ struct Walk<'s> {
     /// Rules or not. Else nothing below an ignored folder is looked at: no rule in it can
     /// bring a file back.
     everything: bool,
+    reach: Reach,
 }
 
 impl<'s> Walk<'s> {
     fn new(sync_root: &'s str, source: &'s dyn Source) -> Self {
-        Self { source, sync_root, place: ".".to_owned(), rules: Vec::new(), files: Vec::new(), everything: false }
+        Self {
+            source,
+            sync_root,
+            place: ".".to_owned(),
+            rules: Vec::new(),
+            files: Vec::new(),
+            everything: false,
+            reach: Reach::Sources,
+        }
     }
 
     /// Every file under a folder, whatever .gitignore says.
-    fn everything(root: &'s str, source: &'s dyn Source) -> Result<Vec<Found>, Failure> {
-        let mut walk = Self { everything: true, ..Self::new(root, source) };
+    fn everything(root: &'s str, reach: Reach, source: &'s dyn Source) -> Result<Vec<Found>, Failure> {
+        let mut walk = Self { everything: true, reach, ..Self::new(root, source) };
         walk.folder(".", true)?;
         Ok(walk.files)
     }
@@ -254,7 +279,8 @@ impl<'s> Walk<'s> {
                 kind => kind,
             };
             match kind {
-                EntryKind::Folder if [".git", ".databricks"].contains(&entry.name.as_str()) => {}
+                EntryKind::Folder
+                    if self.reach == Reach::Sources && [".git", ".databricks"].contains(&entry.name.as_str()) => {}
                 EntryKind::Folder => {
                     let ignored = ignored || self.is_ignored_folder(&path);
                     if self.everything || !ignored {

@@ -5,6 +5,7 @@
 
 use crate::bundle::kinds;
 use crate::bundle::passes::bundle::Bundle;
+use crate::bundle::source::clean;
 use crate::bundle::syntax::reference;
 use crate::domain::{Node, Path, Tree};
 
@@ -41,6 +42,8 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("presets.artifacts_dynamic_version", "the same for every wheel"),
     ("presets.source_linked_deployment", "code that stays where it lies in the workspace"),
     ("workspace.artifact_path", "artifacts in a volume: in stages; by hand in one that the bundle itself makes"),
+    ("workspace.file_path", "one with `//`, `/./` or `/../` in it"),
+    ("workspace.root_path", "the same"),
     ("experimental.scripts", "hooks: in stages; by hand those that use `DATABRICKS_CLI_PATH`"),
     (
         "experimental.*",
@@ -90,9 +93,21 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
             refuse(&["presets", preset], tree);
         }
     }
-    let artifacts = config.find(&["workspace", "artifact_path"]);
-    if let Some(tree) = artifacts.filter(|path| path.as_str().is_some_and(|p| !is_known_place(p, by_hand))) {
-        refuse(&["workspace", "artifact_path"], tree);
+}
+
+/// The pass: folders that the official command itself does not address the same in every request. Seen once their
+/// references are resolved.
+pub fn places(bundle: &mut Bundle<'_>) {
+    let by_hand = bundle.options.by_hand;
+    let strange = |key: &str, path: &str| match key {
+        "artifact_path" => !is_known_place(path, by_hand),
+        _ => path.starts_with('/') && path.strip_suffix('/').unwrap_or(path) != clean(path),
+    };
+    for key in ["artifact_path", "file_path", "root_path"] {
+        let tree = bundle.config.find(&["workspace", key]).cloned().unwrap_or_default();
+        if tree.as_str().is_some_and(|path| strange(key, path)) {
+            bundle.refuse(format!("workspace.{key}"), &tree);
+        }
     }
 }
 

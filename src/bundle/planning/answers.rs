@@ -33,11 +33,6 @@ pub fn remote(kind: &Kind, id: &str, answer: &Value) -> Value {
                 let started = at(answer, field).and_then(Value::as_str).is_some_and(|state| runs.contains(&state));
                 out.insert("lifecycle".into(), Map::from_iter([("started".to_owned(), started.into())]).into());
             }
-            Lift::WorkspacePath(name) => {
-                if let Some(Value::String(path)) = out.get_mut(*name) {
-                    *path = workspace_path(path);
-                }
-            }
             Lift::ZerosUnshown => {}
             Lift::ScopeAcls => {
                 out.insert("scope_name".into(), id.into());

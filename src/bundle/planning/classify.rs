@@ -16,7 +16,11 @@ type Verdict = (Action, Option<&'static str>);
 /// `runs` says whether what there is runs, so that some changes need no stop.
 pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>; 3], runs: bool) -> Verdict {
     let rules = || kind.rules.iter().filter(|rule| covers(rule.field, &place.rule));
-    if let Some(rule) = rules().find(|r| r.when == When::Any && r.then == Then::Skip) {
+    let unchanged = equal(old, new);
+    let untellable = remote.is_none() && !in_remote(kind, place);
+    // That the workspace never tells a field comes before what a rule says of a change to it.
+    let changes = !(unchanged && untellable);
+    if let Some(rule) = rules().find(|r| r.when == When::Any && r.then == Then::Skip).filter(|_| changes) {
         return skip(rule.reason);
     }
     if let Some(rule) = rules().find(|r| r.when == When::Mark) {
@@ -25,7 +29,6 @@ pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>;
     if let Some(rule) = rules().find(|r| r.when == When::NotRemote && remote.is_none()) {
         return skip(rule.reason);
     }
-    let unchanged = equal(old, new);
     // What the workspace never tells is not known to be gone already.
     let untold = new.is_none() && (rules().any(|r| r.when == When::Drift) || !in_remote(kind, place));
     if !unchanged && equal(new, remote) && !untold {
@@ -38,7 +41,7 @@ pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>;
         if let Some(rule) = rules().find(|r| r.when == When::Drift) {
             return skip(rule.reason);
         }
-        if remote.is_none() && !in_remote(kind, place) {
+        if untellable {
             return skip("missing_in_remote");
         }
     }

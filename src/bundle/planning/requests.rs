@@ -275,12 +275,14 @@ pub(super) fn fill(template: &str, id: &str, state: &Value, escape: bool) -> Str
 }
 
 /// A value inside a path. Slashes stay: ids of permissions and grants are paths themselves.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => out.push(byte as char),
-            b'-' | b'_' | b'.' | b'~' | b'/' | b'@' | b':' | b'$' | b'&' | b'+' | b'=' => out.push(byte as char),
+            b'-' | b'_' | b'.' | b'~' | b'/' | b'@' | b':' | b'$' | b'&' | b'+' | b'=' | b',' | b';' => {
+                out.push(byte as char)
+            }
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }

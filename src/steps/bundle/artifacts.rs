@@ -166,10 +166,12 @@ impl Shell<'_> {
     }
 }
 
-/// The folder that artifacts go to.
+/// The folder that artifacts go to. A path that is not absolute, such as `~/a`, gets the prefix as any other: the
+/// workspace says what is wrong with it.
 pub fn artifact_folder(config: &Tree) -> Option<String> {
     let path = config.text(&["workspace", "artifact_path"])?;
-    Some(format!("{}/.internal", path.trim_end_matches('/')))
+    let prefix = if path.starts_with("/Workspace/") || in_volume(path) { "" } else { "/Workspace" };
+    Some(format!("{prefix}{}/.internal", path.trim_end_matches('/')))
 }
 
 fn in_volume(path: &str) -> bool {

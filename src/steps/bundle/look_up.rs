@@ -10,14 +10,24 @@ use crate::bundle::kinds::Method;
 use crate::bundle::lookups::{Found, Kind, Lookup};
 use crate::bundle::planning::requests::Request;
 use crate::bundle::{Facts, Resolved};
-use crate::domain::{Failure, Reason};
-use crate::ports::Rest;
+use crate::domain::Failure;
+use crate::ports::{Rest, RestError};
+
+/// What it means that the workspace does not list what is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlisted {
+    /// The world is in the way.
+    Fails,
+    /// The variable has no value: said with the configuration, by hand, as the official command does.
+    IsSaid,
+}
 
 /// Resolves a bundle, with what the workspace knows of what it asks for: a cluster may be known
 /// only when its name was looked up, so that it is asked until nothing is left to ask.
 pub async fn completely(
     rest: &dyn Rest,
     mut facts: Facts,
+    unlisted: Unlisted,
     resolve: impl Fn(&Facts) -> Result<Resolved, Failure>,
 ) -> Result<Resolved, Failure> {
     loop {
@@ -26,7 +36,7 @@ pub async fn completely(
         if !asks || !resolved.unsupported.is_empty() {
             return Ok(resolved);
         }
-        facts.lookups.append(&mut all(rest, &resolved.lookups).await?);
+        facts.lookups.append(&mut all(rest, &resolved.lookups, unlisted).await?);
         for cluster in resolved.clusters {
             let runtime = runtime(rest, &cluster).await;
             facts.runtimes.insert(cluster, runtime);
@@ -49,35 +59,42 @@ async fn runtime(rest: &dyn Rest, cluster: &str) -> Result<String, String> {
 }
 
 /// Asks for each kind once, however many names are wanted.
-async fn all(rest: &dyn Rest, wanted: &[Lookup]) -> Result<Found, Failure> {
-    let mut listed: BTreeMap<&str, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+async fn all(rest: &dyn Rest, wanted: &[Lookup], unlisted: Unlisted) -> Result<Found, Failure> {
+    let mut listed: BTreeMap<&str, Result<BTreeMap<String, Vec<String>>, String>> = BTreeMap::new();
     let mut found = Found::new();
     for lookup in wanted {
         let kind = lookup.kind;
         if !listed.contains_key(kind.field) {
-            listed.insert(kind.field, list(rest, kind).await?);
+            let all = match list(rest, kind).await {
+                Err(error) if unlisted == Unlisted::IsSaid => Err(error.to_string()),
+                all => Ok(all.map_err(|e| e.into_failure(format!("look up a {}", kind.field.replace('_', " "))))?),
+            };
+            listed.insert(kind.field, all);
         }
-        let ids = listed[kind.field].get(&lookup.name).map_or(&[][..], Vec::as_slice);
-        let one = match ids {
-            [id] => Ok(id.clone()),
-            [] => Err(format!("{} named '{}' does not exist", kind.title, lookup.name)),
-            many => Err(format!("there are {} instances of {} named '{}'", many.len(), kind.title, lookup.name)),
-        };
+        let one = listed[kind.field].as_ref().map_err(Clone::clone).and_then(|all| only(all, lookup));
         found.insert(lookup.clone(), one);
     }
     Ok(found)
 }
 
+fn only(all: &BTreeMap<String, Vec<String>>, lookup: &Lookup) -> Result<String, String> {
+    let (title, name) = (lookup.kind.title, &lookup.name);
+    match all.get(name).map_or(&[][..], Vec::as_slice) {
+        [id] => Ok(id.clone()),
+        [] => Err(format!("{title} named '{name}' does not exist")),
+        many => Err(format!("there are {} instances of {title} named '{name}'", many.len())),
+    }
+}
+
 /// The ids of everything of a kind, by name.
-async fn list(rest: &dyn Rest, kind: &'static Kind) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-    let doing = || format!("look up a {}", kind.field.replace('_', " "));
+async fn list(rest: &dyn Rest, kind: &'static Kind) -> Result<BTreeMap<String, Vec<String>>, RestError> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut query: Vec<(String, String)> =
         kind.query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let (plain, mut last) = (query.clone(), Value::Null);
     loop {
         let request = Request { method: Method::Get, path: kind.path.to_owned(), query: query.clone(), body: None };
-        let answer = ask::maybe(rest, &request).await.map_err(|e| e.into_failure(doing()))?.unwrap_or(Value::Null);
+        let answer = ask::maybe(rest, &request).await?.unwrap_or(Value::Null);
         let items = answer.get(kind.items).and_then(Value::as_array).cloned().unwrap_or_default();
         for item in &items {
             if let (Some(name), Some(id)) = (text(item, kind.name), text(item, kind.id)) {
@@ -86,8 +103,7 @@ async fn list(rest: &dyn Rest, kind: &'static Kind) -> Result<BTreeMap<String, V
         }
         let Some((parameter, next)) = next_page(&answer, items.len()) else { return Ok(found) };
         if next == last {
-            let message = format!("{}: a page names itself as the next", doing());
-            return Err(Failure::new(Reason::MalformedReply, message));
+            return Err(RestError::Malformed("a page names itself as the next".to_owned()));
         }
         query = plain.clone();
         query.push((parameter.to_owned(), text(&next, "").unwrap_or_default()));

@@ -45,7 +45,8 @@ impl LocalFolder {
         self.file("resources.json.wal")
     }
 
-    async fn prepare(&self, disk: &dyn Files) -> Result<(), Failure> {
+    /// Git shall not see the folder. The official command writes this first: a pattern of `sync.include` may find it.
+    pub async fn prepare(&self, disk: &dyn Files) -> Result<(), Failure> {
         let ignore = self.top.join(".gitignore");
         if disk.stat(&ignore).await.map_err(|e| unwritable(&ignore, e))?.is_none() {
             write(disk, &ignore, b"*\n").await?;

@@ -118,13 +118,13 @@ impl WorkspaceFiles {
     }
 
     pub async fn mkdirs(&self, path: &str) -> Result<(), RestError> {
-        let request = Request::post("/api/2.0/workspace/mkdirs", json!({"path": clean(path)})).repeatable();
+        let request = Request::post("/api/2.0/workspace/mkdirs", json!({"path": addressed(path)})).repeatable();
         self.rest.call(request).await.map(drop)
     }
 
     /// Deleting what is not there is no error; says whether something was.
     pub async fn delete(&self, path: &str, recursive: bool) -> Result<bool, RestError> {
-        let path = clean(path);
+        let path = addressed(path);
         let body = if recursive { json!({"path": path, "recursive": true}) } else { json!({"path": path}) };
         match self.rest.call(Request::post("/api/2.0/workspace/delete", body).repeatable()).await {
             Ok(_) => Ok(true),
@@ -163,9 +163,10 @@ impl WorkspaceFiles {
     pub async fn write_making_folder(&self, path: &str, bytes: Bytes, overwrite: Overwrite) -> Result<(), WriteError> {
         match self.write(path, bytes.clone(), overwrite).await {
             Err(WriteError::NoParent(_)) => {
+                let path = clean(path);
                 let folder = path.rfind('/').map_or("/", |at| &path[..at.max(1)]);
                 self.mkdirs(folder).await.map_err(WriteError::Rest)?;
-                self.write(path, bytes, overwrite).await
+                self.write(&path, bytes, overwrite).await
             }
             other => other,
         }
@@ -238,6 +239,12 @@ impl WorkspaceFiles {
         request.timeout = Some(Duration::from_secs(300));
         self.rest.call(request).await.map(drop)
     }
+}
+
+/// A folder keeps the slash at its end, where somebody wrote one.
+fn addressed(path: &str) -> String {
+    let cleaned = clean(path);
+    if path.len() > 1 && path.ends_with('/') { cleaned + "/" } else { cleaned }
 }
 
 fn form(path: &str, bytes: Bytes, overwrite: bool) -> Vec<Part> {

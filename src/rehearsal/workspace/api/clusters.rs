@@ -24,8 +24,9 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     let id = new_id(call);
     permissions::own(call, "clusters", &id);
     let mut doc = call.take_json();
-    doc.shift_remove("apply_policy_default_values");
+    // What was asked for is told as it was; this field nowhere else.
     let spec = doc.clone();
+    doc.shift_remove("apply_policy_default_values");
     let mut default = |field: &str, value: Value| {
         doc.entry(field.to_owned()).or_insert(value);
     };
@@ -58,8 +59,8 @@ pub(crate) fn list(call: &mut Call) -> Answer {
 pub(crate) fn edit(call: &mut Call) -> Answer {
     let old = find(call)?.clone();
     let mut doc = call.take_json();
-    doc.shift_remove("apply_policy_default_values");
     let spec = doc.clone();
+    doc.shift_remove("apply_policy_default_values");
     for kept in ["cluster_id", "creator_user_name", "cluster_source", "start_time", "state"] {
         doc.insert(kept.into(), old[kept].clone());
     }

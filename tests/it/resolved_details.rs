@@ -1,0 +1,149 @@
+//! Small print of a resolved configuration, as the official command prints it: seen side by side.
+
+use mlops_deploy::bundle::syntax::json;
+use mlops_deploy::bundle::{Facts, InMemory, Options, Resolved, User, resolve};
+use mlops_deploy::domain::Tree;
+
+fn on(host: &str) -> Facts {
+    let mut profile = Tree::map();
+    profile.set(&["userName"], "jürgen@example.com");
+    Facts { user: Some(User::from_profile(profile)), host: Some(host.to_owned()), ..Facts::default() }
+}
+
+fn resolved(source: &InMemory, options: Options) -> Resolved {
+    let options = Options { root: "/src/bundle".to_owned(), ..options };
+    resolve(source, &options, &on("https://x.cloud.databricks.com")).unwrap()
+}
+
+fn of(text: &str) -> Resolved {
+    resolved(&InMemory::new().with("databricks.yml", text), Options::default())
+}
+
+fn text_at(resolved: &Resolved, path: &[&str]) -> String {
+    resolved.config.find(path).map_or_else(|| "nothing".to_owned(), |tree| json::write(tree, 0).unwrap())
+}
+
+fn errors(resolved: &Resolved) -> Vec<&str> {
+    resolved.diagnostics.iter().filter(|d| d.is_error()).map(|d| d.summary.as_str()).collect()
+}
+
+#[test]
+fn a_target_that_sets_a_section_of_the_bundle_to_nothing_does_not_override_it() {
+    let resolved = of("bundle: {name: y}\n\
+         presets: {name_prefix: px_, jobs_max_concurrent_runs: 3}\n\
+         resources: {jobs: {j: {name: j, description: long, timeout_seconds: 5, lifecycle: {prevent_destroy: true}}}}\n\
+         targets: {t: {presets: {name_prefix: '', jobs_max_concurrent_runs: 0}, resources: {jobs: {j: \
+         {description: '', timeout_seconds: 0, lifecycle: {prevent_destroy: false}}}}}}\n");
+    let job = |field: &str| text_at(&resolved, &["resources", "jobs", "j", field]);
+    assert_eq!(text_at(&resolved, &["presets"]), r#"{"jobs_max_concurrent_runs":3,"name_prefix":"px_"}"#);
+    assert_eq!((job("name"), job("max_concurrent_runs")), ("\"px_j\"".to_owned(), "3".to_owned()));
+    assert_eq!(job("lifecycle"), r#"{"prevent_destroy":true}"#);
+    // What the workspace's own fields are set to counts.
+    assert_eq!((job("description"), job("timeout_seconds")), ("nothing".to_owned(), "0".to_owned()));
+}
+
+#[test]
+fn whatever_lies_in_a_schema_of_the_bundle_follows_its_name() {
+    let resolved = of("bundle: {name: y}\nresources:\n  schemas: {s: {catalog_name: main, name: ml}}\n\
+         \x20 quality_monitors:\n    m: {table_name: main.ml.t, assets_dir: /x, output_schema_name: main.ml, snapshot: {}}\n\
+         \x20   n: {table_name: main.ml.t, assets_dir: /x, output_schema_name: other.ml, snapshot: {}}\n\
+         \x20 model_serving_endpoints:\n    e: {name: e, config: {auto_capture_config: {catalog_name: main, schema_name: ml}}, \
+         ai_gateway: {inference_table_config: {catalog_name: main, schema_name: ml}}}\n");
+    let at = |path: &[&str]| text_at(&resolved, &[&["resources"], path].concat());
+    let reference = "\"${resources.schemas.s.name}\"";
+    assert_eq!(at(&["quality_monitors", "m", "output_schema_name"]), "\"main.${resources.schemas.s.name}\"");
+    assert_eq!(at(&["quality_monitors", "m", "table_name"]), "\"main.ml.t\"");
+    assert_eq!(at(&["quality_monitors", "n", "output_schema_name"]), "\"other.ml\"");
+    assert_eq!(at(&["model_serving_endpoints", "e", "config", "auto_capture_config", "schema_name"]), reference);
+    assert_eq!(at(&["model_serving_endpoints", "e", "ai_gateway", "inference_table_config", "schema_name"]), reference);
+}
+
+#[test]
+fn patterns_reach_into_the_folders_of_git_by_hand_and_not_in_stages() {
+    let source = InMemory::new()
+        .with("databricks.yml", "bundle: {name: y}\nsync: {include: ['.gitignore', 'config']}\n")
+        .with(".git/config", "token")
+        .with(".databricks/.gitignore", "*");
+    for (by_hand, wanted) in
+        [(true, &[".databricks/.gitignore", ".git/config", "databricks.yml"][..]), (false, &["databricks.yml"])]
+    {
+        let resolved = resolved(&source, Options { by_hand, ..Options::default() });
+        let files: Vec<String> = resolved.files(&source).unwrap().into_iter().map(|file| file.path).collect();
+        assert_eq!(files, wanted);
+    }
+}
+
+#[test]
+fn an_artifact_with_nothing_to_build_and_nothing_to_upload_is_a_mistake() {
+    let what = "misconfigured artifact: please specify 'build' or 'files' property";
+    assert_eq!(errors(&of("bundle: {name: y}\nartifacts: {a: {type: jar}}\n")), [what]);
+    assert_eq!(errors(&of("bundle: {name: y}\nartifacts: {a: {type: jar, build: make}, b: {type: whl}}\n")), [""; 0]);
+}
+
+#[test]
+fn an_alert_takes_from_its_file_what_an_alert_has() {
+    let alert = |file: &str| {
+        let text = "bundle: {name: y}\nresources: {alerts: {a: {display_name: d, warehouse_id: w, file_path: a.dbalert.json}}}\n";
+        let source = InMemory::new().with("databricks.yml", text).with("a.dbalert.json", file);
+        let resolved = resolved(&source, Options::default());
+        let found = errors(&resolved).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        (text_at(&resolved, &["resources", "alerts", "a"]), found)
+    };
+    let (content, found) = alert(
+        r#"{"query_lines": ["select 1", "from t"], "custom_summary": 5, "display_name": "other", "unknown": 1,
+            "evaluation": {"source": {"name": "n", "unknown": 2}}, "schedule": null}"#,
+    );
+    assert_eq!(found, [""; 0]);
+    for part in [
+        r#""query_text":"select 1\nfrom t\n""#,
+        r#""custom_summary":"5""#,
+        r#""display_name":"d""#,
+        r#""evaluation":{"source":{"name":"n"}}"#,
+    ] {
+        assert!(content.contains(part), "{part}: {content}");
+    }
+    assert!(!content.contains("unknown") && !content.contains("schedule"), "{content}");
+    for (file, what) in [
+        ("[1]", "json: cannot unmarshal array into Go value of type map[string]json.RawMessage"),
+        (r#"{"query_lines": "x"}"#, "json: cannot unmarshal string into Go value of type []string"),
+    ] {
+        assert_eq!(alert(file).1, [format!("failed to parse .dbalert.json file a.dbalert.json: {what}")]);
+    }
+    let what = ".alert file a.dbalert.json must not contain variable interpolations.";
+    assert_eq!(alert(r#"{"query_lines": ["${var.x}"]}"#).1, [what]);
+}
+
+#[test]
+fn the_alert_that_a_task_waits_for_may_lie_in_the_bundle() {
+    let text = "bundle: {name: y}\nresources: {jobs: {j: {name: j, tasks: [{task_key: t, alert_task: {workspace_path: ./a.dbalert.json}}]}}}\n";
+    let source = InMemory::new().with("databricks.yml", text).with("a.dbalert.json", "{}");
+    let found = text_at(&resolved(&source, Options::default()), &["resources", "jobs", "j", "tasks"]);
+    assert!(found.contains("/files/a.dbalert.json\""), "{found}");
+}
+
+#[test]
+fn the_tags_of_a_warehouse_are_written_as_its_cloud_takes_them() {
+    let text = "bundle: {name: y}\npresets: {tags: {team: '<ü>'}}\nresources: {sql_warehouses: {w: {name: w}}}\n\
+                targets: {dev: {mode: development}}\n";
+    let source = InMemory::new().with("databricks.yml", text);
+    for (host, wanted) in [
+        ("https://x.cloud.databricks.com", r#"[{"key":"dev","value":"jurgen"},{"key":"team","value":"_u_"}]"#),
+        ("https://adb-1.2.azuredatabricks.net", r#"[{"key":"dev","value":"jürgen"},{"key":"team","value":"<ü>"}]"#),
+    ] {
+        let resolved = resolve(&source, &Options::default(), &on(host)).unwrap();
+        let path = ["resources", "sql_warehouses", "w", "tags", "custom_tags"];
+        assert_eq!(text_at(&resolved, &path).replace("\\u003c", "<").replace("\\u003e", ">"), wanted, "{host}");
+    }
+}
+
+#[test]
+fn a_cluster_that_names_its_clients_is_for_those_it_does_not_exclude() {
+    let resolved =
+        of("bundle: {name: y}\nresources:\n  clusters: {c: {cluster_name: c, spark_version: x, workload_type: \
+         {clients: {}}}}\n  jobs: {j: {name: j, job_clusters: [{job_cluster_key: k, new_cluster: {spark_version: x, \
+         workload_type: {clients: {notebooks: false}}}}]}}\n");
+    let cluster = text_at(&resolved, &["resources", "clusters", "c", "workload_type"]);
+    assert_eq!(cluster, r#"{"clients":{"jobs":true,"notebooks":true}}"#);
+    let job = text_at(&resolved, &["resources", "jobs", "j", "job_clusters"]);
+    assert!(job.contains(r#"{"clients":{"jobs":true,"notebooks":false}}"#), "{job}");
+}
