@@ -29,21 +29,24 @@ pub struct Limits {
     pub latency: Option<Duration>,
 }
 
-pub fn verdict(candidate: &str, trials: &[Trial], limits: Limits) -> Verdict {
+/// `percent` is the traffic that the candidate gets already.
+pub fn verdict(candidate: &str, percent: u64, trials: &[Trial], limits: Limits) -> Verdict {
     for (i, trial) in trials.iter().enumerate() {
         if let Some(why) = objection(trial, limits) {
-            let message = format!("try `{candidate}` before it gets traffic: request {} {why}", i + 1);
-            let failure = Failure::new(Reason::CandidateFailed, message);
-            return Verdict::no(
-                RULE,
-                failure.hint("what served before serves on; the candidate's logs are on the endpoint's page"),
-            );
+            let (when, so) = match percent {
+                0 => ("before it gets traffic".to_owned(), "serves on"),
+                percent => (format!("at {percent} %"), "gets everything back"),
+            };
+            let message = format!("try `{candidate}` {when}: request {} {why}", i + 1);
+            let hint = format!("what served before {so}; the candidate's logs are on the endpoint's page");
+            return Verdict::no(RULE, Failure::new(Reason::CandidateFailed, message).hint(hint));
         }
     }
     let slowest = trials.iter().map(|t| t.candidate_took).max().unwrap_or_default();
     let count = trials.len();
     let requests = if count == 1 { "1 request".to_owned() } else { format!("{count} requests") };
-    Verdict::yes(RULE, format!("`{candidate}` answered {requests}, the slowest in {} ms", slowest.as_millis()))
+    let at = if percent == 0 { String::new() } else { format!(" at {percent} %") };
+    Verdict::yes(RULE, format!("`{candidate}`{at} answered {requests}, the slowest in {} ms", slowest.as_millis()))
 }
 
 fn objection(trial: &Trial, limits: Limits) -> Option<String> {
@@ -118,7 +121,7 @@ mod tests {
 
     fn told(candidate: Result<Value, String>, champion: Option<Value>, limits: Limits) -> String {
         let trial = Trial { candidate, candidate_took: Duration::from_millis(40), champion: champion.map(Ok), rows: 2 };
-        verdict("churn-4", &[trial], limits).message()
+        verdict("churn-4", 0, &[trial], limits).message()
     }
 
     #[test]

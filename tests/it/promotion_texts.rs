@@ -71,7 +71,7 @@ fn promotion() -> Vec<Failure> {
         champion: Some(Ok(json!([0.1, 0.2]))),
         rows: 2,
     };
-    let seen = |requests, failed| Seen { percent: 10, seconds: 120, requests, failed };
+    let seen = |requests, failed| Seen { percent: 10, seconds: 120, requests, failed, ..Seen::default() };
     let demands = Demands { requests: 50, failed_percent: 1.0, go_on_unproven: false };
     vec![
         refused(may_promote::same_metastore((&source, "m-1"), (&model, "m-2"))),
@@ -91,8 +91,10 @@ fn promotion() -> Vec<Failure> {
         refused(endpoint_serves::verdict(&ended("otherwise", ""))),
         refused(may_promote::is_the_tested(&source, version(4), Some(version(3)))),
         refused(may_promote::is_the_tested(&source, version(4), None)),
-        refused(candidate_answers::verdict("churn-v4", &[trial], Limits { tolerance: Some(0.01), latency: None })),
+        refused(candidate_answers::verdict("churn-v4", 0, &[trial], Limits { tolerance: Some(0.01), latency: None })),
         refused(canary_is_well::verdict("churn-v4", seen(500, 6), demands)),
+        refused(canary_is_well::verdict("churn-v4", Seen { slow: 9, ..seen(500, 0) }, demands)),
+        refused(canary_is_well::verdict("churn-v4", Seen { client_errors: 500, ..seen(500, 0) }, demands)),
         refused(canary_is_well::verdict("churn-v4", seen(12, 0), demands)),
     ]
 }
@@ -108,7 +110,7 @@ fn no_message_repeats_a_row_or_a_prediction() {
     };
     let limits = Limits { tolerance: Some(0.01), latency: None };
     for champion in [json!([[1], [2]]), json!([1.0, 2.0])] {
-        let failure = refused(candidate_answers::verdict("churn-v4", &[trial(champion)], limits));
+        let failure = refused(candidate_answers::verdict("churn-v4", 0, &[trial(champion)], limits));
         assert_eq!(failure.reason, Reason::CandidateFailed);
         assert!(!failure.message.contains("424242.5"), "{}", failure.message);
     }

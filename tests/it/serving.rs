@@ -50,7 +50,7 @@ impl Scene {
             jwks_url: String::new(),
             account_id: "acc".to_owned(),
             principals: vec![(Principal::deployer(WHO, "deploy-prod"), Vec::new())],
-            token_seconds: 300,
+            token_seconds: 3600,
         };
         let mut config = workspace::Config::federated(federation);
         config.catalogs = vec!["prod".to_owned()];
@@ -158,15 +158,7 @@ async fn a_candidate_is_tried_at_nothing_and_then_gets_more_and_more() {
     assert_eq!(scene.shares().await, [("churn-v1".to_owned(), 0), ("churn-v2".to_owned(), 100)]);
     let asked: Vec<String> = scene.control().requests().iter().map(|r| r.path.clone()).collect();
     assert!(asked.iter().any(|p| p == "/serving-endpoints/churn/served-models/churn-v2/invocations"), "{asked:?}");
-    let told: Vec<String> = context
-        .journal
-        .entries()
-        .iter()
-        .filter_map(|e| match &e.event {
-            Event::Verdict { message, .. } => Some(message.clone()),
-            _ => None,
-        })
-        .collect();
+    let told = told(&context);
     assert!(told.iter().any(|m| m.starts_with("`churn-v2` answered 1 request")), "{told:?}");
 }
 
@@ -214,24 +206,126 @@ async fn a_build_that_fails_leaves_what_served_and_tells_why() {
 #[tokio::test]
 async fn a_canary_that_fails_gives_everything_back_in_one_update() {
     let mut scene = Scene::new(true).await;
-    // The trial passes; what real traffic brings does not.
-    scene.control().answers("prod.models.churn", 2, Answer::Statuses { statuses: vec![200, 500, 500, 500, 500, 500] });
-    scene.world.clock = Arc::new(RushHour { clock: StillClock::new(), world: scene.world.clone() });
-    let (performed, _) = scene
-        .promote(|serve| {
-            serve.traffic = vec![50, 100];
-            serve.demands = Demands { requests: 5, failed_percent: 1.0, go_on_unproven: false };
-        })
-        .await;
+    scene.only_trials_pass(500);
+    scene.rush(Asked::Endpoint);
+    let (performed, _) = scene.promote(watched).await;
     assert_eq!(reason(&performed), Reason::CanaryFailed);
     assert_eq!(scene.sent_shares(), [vec![100, 0], vec![50, 50], vec![100]]);
     assert_eq!(scene.shares().await, [("churn-v1".to_owned(), 100)]);
 }
 
-/// While somebody waits, twenty people ask the endpoint.
+/// Metrics tell of the last minute alone: steady traffic looks the same at any time, and a minute is gone with the next.
+#[tokio::test]
+async fn steady_traffic_is_counted_minute_by_minute() {
+    let mut scene = Scene::new(true).await;
+    scene.rush(Asked::Endpoint);
+    let (performed, context) = scene.promote(watched).await;
+    assert!(performed.failure.is_none(), "{:?}", performed.failure);
+    let seen = |told: &String| told.starts_with("`churn-v2` at 50 %") && told.contains("requests in 120 s, 0 failed");
+    assert!(told(&context).iter().any(seen), "{:?}", told(&context));
+}
+
+#[tokio::test]
+async fn a_bake_that_ends_before_a_minute_does_has_seen_nothing() {
+    let mut scene = Scene::new(true).await;
+    let of_this_minute = jiff::Timestamp::now().as_second().unsigned_abs() % 60;
+    scene.control().advance(Duration::from_secs(60 - of_this_minute));
+    scene.rush(Asked::Endpoint);
+    let (performed, _) = scene
+        .promote(|serve| {
+            watched(serve);
+            serve.bake = Duration::from_secs(30);
+        })
+        .await;
+    assert_eq!(reason(&performed), Reason::CanaryInconclusive);
+}
+
+#[tokio::test]
+async fn a_candidate_that_nobody_asks_is_not_judged_by_its_champions_traffic() {
+    let mut scene = Scene::new(true).await;
+    scene.rush(Asked::Champion);
+    let (performed, _) = scene.promote(watched).await;
+    assert_eq!(reason(&performed), Reason::CanaryInconclusive);
+    assert_eq!(scene.shares().await, [("churn-v1".to_owned(), 100)]);
+}
+
+#[tokio::test]
+async fn a_canary_that_refuses_every_caller_is_not_well() {
+    let mut scene = Scene::new(true).await;
+    scene.only_trials_pass(400);
+    scene.rush(Asked::Endpoint);
+    let (performed, _) = scene.promote(watched).await;
+    assert_eq!(reason(&performed), Reason::CanaryFailed);
+    let failure = text(&performed.failure.unwrap());
+    assert!(failure.contains("answered 4xx (what served before: 0 of"), "{failure}");
+    assert_eq!(scene.shares().await, [("churn-v1".to_owned(), 100)]);
+}
+
+#[tokio::test]
+async fn a_canary_that_answers_late_is_not_well() {
+    let mut scene = Scene::new(true).await;
+    scene.control().answers("prod.models.churn", 2, Answer::Late { milliseconds: 700 });
+    scene.rush(Asked::Endpoint);
+    let (performed, _) = scene
+        .promote(|serve| {
+            watched(serve);
+            serve.limits.latency = Some(Duration::from_millis(400));
+        })
+        .await;
+    assert_eq!(reason(&performed), Reason::CanaryFailed);
+}
+
+#[tokio::test]
+async fn test_requests_are_sent_again_at_each_step() {
+    let scene = Scene::new(true).await;
+    scene.control().answers("prod.models.churn", 2, Answer::Statuses { statuses: vec![200, 200, 500] });
+    let (performed, _) = scene.promote(|_| {}).await;
+    assert_eq!(reason(&performed), Reason::CandidateFailed);
+    let failure = text(&performed.failure.unwrap());
+    assert!(failure.contains("try `churn-v2` at 100 %: request 1 failed (500 INTERNAL_ERROR)"), "{failure}");
+    assert_eq!(scene.sent_shares(), [vec![100, 0], vec![90, 10], vec![0, 100], vec![100]]);
+}
+
+fn watched(serve: &mut Serve) {
+    serve.traffic = vec![50, 100];
+    serve.demands = Demands { requests: 5, failed_percent: 1.0, go_on_unproven: false };
+}
+
+/// What the verdicts of a run say.
+fn told(context: &Context) -> Vec<String> {
+    let entries = context.journal.entries();
+    let verdicts = entries.iter().filter_map(|e| match &e.event {
+        Event::Verdict { message, .. } => Some(message.clone()),
+        _ => None,
+    });
+    verdicts.collect()
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    Endpoint,
+    Champion,
+}
+
+/// While somebody waits, others ask once a second, and the stand-in's time passes too.
 struct RushHour {
     clock: StillClock,
     world: World,
+    control: Control,
+    asked: Asked,
+}
+
+impl Scene {
+    fn rush(&mut self, asked: Asked) {
+        let (world, control) = (self.world.clone(), self.control().clone());
+        self.world.clock = Arc::new(RushHour { clock: StillClock::new(), world, control, asked });
+    }
+
+    /// Before there is traffic and at its first step; whoever asks then is answered with a status.
+    fn only_trials_pass(&self, status: u16) {
+        let statuses = [200, 200].into_iter().chain([status; 500]).collect();
+        self.control().answers("prod.models.churn", 2, Answer::Statuses { statuses });
+    }
 }
 
 #[async_trait]
@@ -241,10 +335,14 @@ impl Clock for RushHour {
     }
 
     async fn sleep(&self, duration: Duration) {
-        for _ in 0..20 {
-            let asking = Request::post("/serving-endpoints/churn/invocations", json!({"inputs": [1.0]}));
-            let _ = self.world.workspace.call(asking).await;
+        let path = match self.asked {
+            Asked::Endpoint => "/serving-endpoints/churn/invocations",
+            Asked::Champion => "/serving-endpoints/churn/served-models/churn-v1/invocations",
+        };
+        for _ in 0..duration.as_secs() {
+            let _ = self.world.workspace.call(Request::post(path, json!({"inputs": [1.0]}))).await;
         }
+        self.control.advance(duration);
         self.clock.sleep(duration).await;
     }
 }

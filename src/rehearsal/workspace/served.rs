@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// In milliseconds.
+pub(crate) const MINUTE: i64 = 60_000;
+
 /// How the next update of an endpoint goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,14 +32,18 @@ pub enum Answer {
     Predictions { predictions: Value },
     /// One of these statuses in turn; 200 predicts as if nobody had scripted it.
     Statuses { statuses: Vec<u16> },
+    /// As if nobody had scripted it, and the metrics say that it took so long; nobody waits.
+    Late { milliseconds: u64 },
 }
 
-/// How often an entity was asked, as its metrics tell.
-#[derive(Clone, Copy, Debug, Default)]
+/// How often an entity was asked in one minute, as its metrics tell.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub requests: u64,
     pub client_errors: u64,
     pub server_errors: u64,
+    /// How long each request took, in milliseconds.
+    pub took: Vec<u64>,
 }
 
 #[derive(Clone, Default)]
@@ -49,8 +56,8 @@ pub(crate) struct Served {
     pub going: BTreeMap<String, Build>,
     /// What the build of an entity said, by `<endpoint>/<entity>`.
     pub build_logs: BTreeMap<String, String>,
-    /// By `<endpoint>/<entity>`.
-    pub asked: BTreeMap<String, Asked>,
+    /// By `<endpoint>/<entity>`, then by the minute: metrics show the last whole one and forget those before.
+    asked: BTreeMap<String, BTreeMap<i64, Asked>>,
     /// Requests to an endpoint's own address, which traffic shares out.
     pub shared_out: BTreeMap<String, u64>,
 }
@@ -66,6 +73,19 @@ impl Served {
 
     pub fn answer(&self, model_version: &str) -> Option<&Answer> {
         self.answers.get(model_version)
+    }
+
+    /// What an entity was asked in the minute of `now`, to be written on.
+    pub fn asked_now(&mut self, entity: &str, now: i64) -> &mut Asked {
+        let minutes = self.asked.entry(entity.to_owned()).or_default();
+        minutes.retain(|minute, _| *minute + 1 >= now / MINUTE);
+        minutes.entry(now / MINUTE).or_default()
+    }
+
+    /// What an entity was asked in the last minute that has ended; none where nobody ever asked it.
+    pub fn asked_last(&self, entity: &str, now: i64) -> Option<Asked> {
+        let minutes = self.asked.get(entity)?;
+        Some(minutes.get(&(now / MINUTE - 1)).cloned().unwrap_or_default())
     }
 
     /// An update of the endpoint begins.

@@ -53,8 +53,13 @@ fn ask(call: &mut Call, endpoint: &str, config: &Value, entity: &str) -> Answer 
     let (model, version) = model_version(served);
     let model_version = format!("{model}/{version}");
     let answer = answered(call, &model_version);
-    let asked = call.store.served.asked.entry(format!("{endpoint}/{entity}")).or_default();
+    let took = match call.store.served.answer(&model_version) {
+        Some(served::Answer::Late { milliseconds }) => *milliseconds,
+        _ => 0,
+    };
+    let asked = call.store.served.asked_now(&format!("{endpoint}/{entity}"), call.now);
     asked.requests += 1;
+    asked.took.push(took);
     match answer {
         Ok(predictions) => {
             let body = json!({"predictions": predictions});
@@ -82,7 +87,7 @@ fn answered(call: &mut Call, model_version: &str) -> Result<Value, Refusal> {
                 return Err(Refusal::new(status, "INTERNAL_ERROR", "Encountered an unexpected error while scoring."));
             }
         }
-        None => {}
+        Some(served::Answer::Late { .. }) | None => {}
     }
     let bytes = bytes_of(call.store, model_version);
     Ok(rows.iter().map(|row| json!(number(&bytes, row))).collect())

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::grants;
 use super::permissions;
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply};
+use crate::rehearsal::workspace::served::MINUTE;
 
 pub(crate) fn find<'a>(call: &'a mut Call, name: &str) -> Result<&'a mut Value, Refusal> {
     let missing = Refusal::missing(format!("The endpoint '{name}' does not exist."));
@@ -243,20 +244,27 @@ pub(crate) fn server_logs(call: &mut Call) -> Answer {
     log(call, |_, _| String::new())
 }
 
-/// In the text format of Prometheus, for each entity of the endpoint.
+/// In the text format of Prometheus, for each entity that somebody asked: gauges of the last whole minute.
 pub(crate) fn metrics(call: &mut Call) -> Answer {
+    const BOUNDS: [u64; 8] = [5, 25, 50, 100, 250, 500, 1000, 5000];
     let name = call.param("name").to_owned();
     let config = find(call, &name)?["config"].clone();
+    let at = call.now / MINUTE * MINUTE;
     let mut text = String::new();
     for entity in entities(&config).filter_map(|e| e["name"].as_str()) {
-        let asked = call.store.served.asked.get(&format!("{name}/{entity}")).copied().unwrap_or_default();
-        let labels = format!("{{endpoint_name=\"{name}\",served_entity_name=\"{entity}\"}}");
+        let Some(asked) = call.store.served.asked_last(&format!("{name}/{entity}"), call.now) else { continue };
+        let labels = format!("endpoint_name=\"{name}\",served_entity_name=\"{entity}\"");
         for (metric, value) in [
             ("request_count_total", asked.requests),
             ("request_4xx_count_total", asked.client_errors),
             ("request_5xx_count_total", asked.server_errors),
         ] {
-            text.push_str(&format!("{metric}{labels} {value}\n"));
+            text.push_str(&format!("# TYPE {metric} gauge\n{metric}{{{labels}}} {value} {at}\n"));
+        }
+        let bounds = BOUNDS.iter().map(|bound| (bound.to_string(), *bound)).chain([("+Inf".to_owned(), u64::MAX)]);
+        for (le, bound) in bounds {
+            let within = asked.took.iter().filter(|took| **took <= bound).count();
+            text.push_str(&format!("request_latency_ms_bucket{{{labels},le=\"{le}\"}} {within} {at}\n"));
         }
     }
     Ok(Reply { headers: vec![("content-type", "text/plain; version=0.0.4".into())], ..Reply::bytes(text.into()) })

@@ -1,0 +1,112 @@
+//! The candidate beside what serves: without traffic, tried by its own address.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{Part, arrived, before, entity_name};
+use crate::domain::endpoint::Serving;
+use crate::domain::{Failure, fact};
+use crate::policy::Verdict;
+use crate::policy::candidate_answers::{self, Trial};
+use crate::ports::World;
+use crate::saga::{Begun, Event, Graph};
+use crate::stages::phase::{Context, Decision, Phase};
+use crate::steps::model::input_example;
+use crate::steps::serve::{ask, endpoint};
+
+/// Beside what serves, at 0 %. Entities that an earlier promotion left without traffic make place for it.
+pub(super) struct Candidate(pub(super) Part);
+
+#[async_trait]
+impl Phase for Candidate {
+    fn name(&self) -> &str {
+        "candidate"
+    }
+
+    async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
+        let candidate = self.0.candidate(begun)?;
+        let now = endpoint::read(&at.world, &self.0.serve.endpoint).await?;
+        let wanted = match &now {
+            Some(now) => now.serving.clone().trimmed().with(candidate.clone()),
+            None => Serving::alone(candidate.clone()),
+        };
+        let serves_all = now.as_ref().is_some_and(|now| now.serving.gives_all_to(&candidate));
+        let facts =
+            vec![(fact::ENDPOINT, json!({"name": self.0.serve.endpoint, "was": now.map(|e| e.serving.words())}))];
+        if serves_all {
+            // An earlier run came as far as this: what still lies beside it is its way back.
+            return Ok(Decision { facts, ..Decision::default() });
+        }
+        let step = self.0.step(at, "candidate".to_owned(), wanted, &candidate, None);
+        Ok(Decision { facts, changes: Graph::new().then(Arc::new(step)), ..Decision::default() })
+    }
+}
+
+pub(super) struct Try(pub(super) Part);
+
+#[async_trait]
+impl Phase for Try {
+    fn name(&self) -> &str {
+        "try"
+    }
+
+    async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
+        if let Some(refused) = arrived(begun).filter(|arrived| !arrived.passed()) {
+            return Ok(Decision { verdicts: vec![refused], ..Decision::default() });
+        }
+        let requests = requests(&self.0, at, begun).await?;
+        if requests.is_empty() {
+            let (model, _) = self.0.version(begun)?;
+            let message = format!(
+                "{model} brings no input example, and `serve.requests` names none: the candidate was not tried"
+            );
+            at.journal.record(Event::Notice { message }).await?;
+        }
+        let mut verdicts = Vec::from_iter(arrived(begun));
+        verdicts.push(try_out(&self.0, at, begun, &requests, 0).await?);
+        Ok(Decision { verdicts, ..Decision::default() })
+    }
+}
+
+/// What a candidate is tried with: what is configured, and its own input example.
+pub(super) async fn requests(part: &Part, at: &Context, begun: &[Begun]) -> Result<Vec<Value>, Failure> {
+    let (model, version) = part.version(begun)?;
+    let mut requests = part.serve.requests.clone();
+    match input_example::request(&at.world, &model, version).await {
+        Ok(example) => requests.extend(example),
+        Err(failure) => {
+            let message = format!("the model's own input example could not be tried: {failure}");
+            at.journal.record(Event::Notice { message }).await?;
+        }
+    }
+    Ok(requests)
+}
+
+/// Asks candidate and champion the same, each by its own address.
+pub(super) async fn try_out(
+    part: &Part,
+    at: &Context,
+    begun: &[Begun],
+    requests: &[Value],
+    percent: u64,
+) -> Result<Verdict, Failure> {
+    let (model, version) = part.version(begun)?;
+    let candidate = entity_name(&model, version);
+    let champion = before(begun).and_then(|was| was.champion().map(|e| e.name().to_owned()));
+    let mut trials = Vec::new();
+    for request in requests {
+        trials.push(trial(&at.world, &part.serve.endpoint, &candidate, champion.as_deref(), request).await);
+    }
+    Ok(candidate_answers::verdict(&candidate, percent, &trials, part.serve.limits))
+}
+
+async fn trial(world: &World, endpoint: &str, candidate: &str, champion: Option<&str>, request: &Value) -> Trial {
+    let answer = ask::entity(world, endpoint, candidate, request).await;
+    let champion = match champion.filter(|champion| *champion != candidate) {
+        Some(champion) => Some(ask::entity(world, endpoint, champion, request).await.result),
+        None => None,
+    };
+    Trial { candidate: answer.result, candidate_took: answer.elapsed, champion, rows: input_example::rows(request) }
+}
