@@ -3,6 +3,7 @@
 
 use mlops_deploy::domain::ReleaseId;
 use mlops_deploy::domain::ledger::{By, Record, VERSION};
+use mlops_deploy::rehearsal::front::{Fault, Rule};
 use mlops_deploy::rehearsal::github::Event;
 use mlops_deploy::rehearsal::workspace::{Answer, Control};
 use reqwest::Method;
@@ -223,6 +224,16 @@ async fn the_earlier_release_promoted_again_brings_its_version_back_without_a_se
     let refused = again("false").run().await;
     refused.expect(3);
     assert_eq!(refused.output("failure-reason"), "release-older");
+    // What cannot be looked at now is no copy of this run: it stays.
+    let unreadable = Rule::on("GET", "*/Models/prod/models/churn/1*", Fault::status(500)).always();
+    scene.world.prod().faults().add(unreadable);
+    let step = again("true");
+    step.run().await.expect(4);
+    step.settle().await.expect(0);
+    scene.world.prod().faults().clear();
+    let kept = scene.prod(&format!("/api/2.1/unity-catalog/models/{TARGET}/versions/1")).await;
+    assert_eq!(kept["status"], "READY", "{kept}");
+
     let step = again("true");
     let left = step.run().await;
     left.expect(0);

@@ -263,6 +263,7 @@ impl CopyVersion {
         world: &World,
         original: &Version,
         waiting: Vec<(Version, Tags)>,
+        finished: &[ModelVersion],
     ) -> Result<Version, Failure> {
         let registry = Registry(world.workspace.as_ref());
         let tags = self.tags(world, original).await?;
@@ -277,7 +278,7 @@ impl CopyVersion {
         match registry.create_version(&self.to, &new).await {
             Ok(version) => Ok(version),
             Err(error) if error.may_have_been_applied() => {
-                let ours = self.ours(world).await?;
+                let ours = self.ours(world, finished).await?;
                 match ours.as_slice() {
                     [(one, _)] => Ok(one.clone()),
                     _ => Err(error.into_failure(format!("make a version of {}", self.to))),
@@ -314,24 +315,28 @@ impl CopyVersion {
         Ok((known(world, &original.run_id, run).await?, known(world, &original.model_id, model).await?))
     }
 
-    /// Versions that this promotion made, whatever became of them.
-    async fn ours(&self, world: &World) -> Result<Vec<(Version, Tags)>, Failure> {
-        let (finished, waiting) = self.earlier(world).await?;
-        let ours = |(_, tags): &(Version, Tags)| tags.get(tags::PROMOTION) == Some(&self.lineage.promotion_id);
-        Ok(finished.into_iter().chain(waiting).filter(ours).collect())
+    /// Versions that this attempt made, whatever became of them. What was `finished` before it is of an earlier one, also of
+    /// the same promotion: it may have served since.
+    async fn ours(&self, world: &World, finished: &[ModelVersion]) -> Result<Vec<(Version, Tags)>, Failure> {
+        let (now, waiting) = self.earlier(world).await?;
+        let ours = |(version, tags): &(Version, Tags)| {
+            tags.get(tags::PROMOTION) == Some(&self.lineage.promotion_id) && !finished.contains(&version.version)
+        };
+        Ok(now.into_iter().chain(waiting).filter(ours).collect())
     }
 
     async fn copy(&self, world: &World) -> Result<Copied, Failure> {
         let original = self.original(world).await?;
         let (source, files) = self.listed(world, &original).await?;
         let (finished, waiting) = self.earlier(world).await?;
+        let before = numbers(&finished);
         if let Some(copied) = self.reusable(world, &files, finished).await? {
             return Ok(copied);
         }
         let registry = Registry(world.workspace.as_ref());
         let expected = registry.version_tags(&self.from, self.version).await?.unwrap_or_default();
         let expected = expected.get(tags::MANIFEST).map(String::as_str);
-        let version = self.waiting(world, &original, waiting).await?;
+        let version = self.waiting(world, &original, waiting, &before).await?;
         let target = self.open(world, &version, Operation::ReadWrite, Some(source.as_ref())).await?;
         let progress = |doing: &str, total| self.progress(world, doing, total);
         let filling =
@@ -347,6 +352,15 @@ impl CopyVersion {
 }
 
 type Tags = BTreeMap<String, String>;
+
+fn numbers(of: &[(Version, Tags)]) -> Vec<ModelVersion> {
+    of.iter().map(|(version, _)| version.version).collect()
+}
+
+/// What an attempt found finished when it began.
+fn finished(receipt: &Receipt) -> Vec<ModelVersion> {
+    serde_json::from_value(receipt.0["finished"].clone()).unwrap_or_default()
+}
 
 /// The id, if the workspace answers this with what it is of.
 async fn known(world: &World, id: &str, request: Request) -> Result<String, Failure> {
@@ -380,7 +394,6 @@ impl Change<World> for CopyVersion {
         }
         let (_, files) = self.listed(world, &original).await?;
         let (finished, waiting) = self.earlier(world).await?;
-        let numbers = |of: &[(Version, Tags)]| of.iter().map(|(v, _)| v.version).collect::<Vec<_>>();
         let bytes: u64 = files.iter().map(|f| f.size).sum();
         Ok(Receipt(json!({
             "files": files.len(), "bytes": bytes, "finished": numbers(&finished), "waiting": numbers(&waiting),
@@ -398,8 +411,8 @@ impl Change<World> for CopyVersion {
         }
     }
 
-    async fn find(&self, world: &World, _: &Receipt) -> Result<Found, StepError> {
-        let ours = self.ours(world).await?;
+    async fn find(&self, world: &World, receipt: &Receipt) -> Result<Found, StepError> {
+        let ours = self.ours(world, &finished(receipt)).await?;
         Ok(match ours.as_slice() {
             [] => Found::NotDone,
             [(version, tags)] => {
@@ -411,8 +424,9 @@ impl Change<World> for CopyVersion {
         })
     }
 
-    async fn undo(&self, world: &World, _: &Receipt, outcome: Option<&Outcome>) -> Result<Undone, StepError> {
-        let Some(copied) = outcome.and_then(Copied::of).filter(|c| !c.reused) else { return Ok(Undone::NothingToDo) };
+    async fn undo(&self, world: &World, receipt: &Receipt, outcome: Option<&Outcome>) -> Result<Undone, StepError> {
+        let made = |copied: &Copied| !copied.reused && !finished(receipt).contains(&copied.version);
+        let Some(copied) = outcome.and_then(Copied::of).filter(made) else { return Ok(Undone::NothingToDo) };
         let registry = Registry(world.workspace.as_ref());
         let Some(version) = registry.version(&self.to, copied.version).await? else { return Ok(Undone::NothingToDo) };
         if let Some(alias) = version.aliases.first() {
