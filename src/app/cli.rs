@@ -35,6 +35,8 @@ enum Command {
     DeployDev(Raw),
     /// Deploy to staging the release that succeeded in dev
     DeployStaging(Raw),
+    /// Copy, serve and release in prod the model version that passed in staging
+    PromoteProd(Raw),
     /// What was deployed: read the ledgers and verify them
     History(stage::History),
     /// End what an interrupted stage left behind; the action's post step
@@ -63,9 +65,9 @@ pub fn run() -> ExitCode {
         return dispatch(Command::Settle);
     }
     // By hand everything is the official command's, its command line too: nothing else is read.
-    let mut given = std::env::args().skip(1);
-    if given.next().as_deref() == Some("bundle") {
-        return super::bundle_command::main(given.collect());
+    let mut given = std::env::args_os().skip(1);
+    if given.next().as_deref() == Some(OsStr::new("bundle")) {
+        return super::bundle_command::main(given.map(|given| given.to_string_lossy().into_owned()).collect());
     }
     match Cli::parse().command {
         Some(command) => dispatch(command),
@@ -87,6 +89,7 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Validate(raw) => in_runtime(stage::run(Some(Stage::Validate), raw)),
         Command::DeployDev(raw) => in_runtime(stage::run(Some(Stage::DeployDev), raw)),
         Command::DeployStaging(raw) => in_runtime(stage::run(Some(Stage::DeployStaging), raw)),
+        Command::PromoteProd(raw) => in_runtime(stage::run(Some(Stage::PromoteProd), raw)),
         Command::History(asked) => in_runtime(stage::history(asked)),
         Command::Settle => in_runtime(stage::settle()),
         Command::Config(raw) => in_runtime(effective::print(raw)),

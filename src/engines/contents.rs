@@ -32,7 +32,8 @@ pub struct Contents {
 }
 
 impl Embedded {
-    pub fn contents(&self, targets: &[String]) -> Result<Contents, Failure> {
+    /// `beside` is a file that goes along where it lies in the repository: what the stages behind are to do.
+    pub fn contents(&self, targets: &[String], beside: Option<&str>) -> Result<Contents, Failure> {
         let mut paths = BTreeSet::new();
         let mut documents = BTreeMap::new();
         let mut bundle = String::new();
@@ -56,6 +57,9 @@ impl Embedded {
             }
             paths.extend(source.seen());
         }
+        let git = self.git.as_ref().map(|git| clean(&git.bundle_path));
+        let is_outside = |path: &str| git.as_ref().is_some_and(|git| name_of(git, path).is_err());
+        paths.extend(beside.filter(|path| !is_outside(path)).map(str::to_owned));
         let bundle_path = self.bundle_path(&paths);
         let mut files = BTreeMap::new();
         for path in paths {
@@ -73,8 +77,7 @@ impl Embedded {
     /// What a job gave by `BUNDLE_VAR_…` may be a secret of that job, and a release is read by
     /// many: of such a text there is only the digest.
     pub fn portable(&self, mut document: Value) -> Value {
-        let given = self.options.environment.iter().filter(|(name, _)| name.starts_with("BUNDLE_VAR_"));
-        let given: Vec<&str> = given.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect();
+        let given = self.given();
         let root = self.options.root.trim_end_matches('/');
         each_text(&mut document, &|text| {
             if given.iter().any(|value| text == *value || value.len() >= A_SECRET && text.contains(value)) {
@@ -86,6 +89,18 @@ impl Embedded {
             }
         });
         document
+    }
+
+    /// What a job gave by `BUNDLE_VAR_…`.
+    fn given(&self) -> Vec<&str> {
+        let given = self.options.environment.iter().filter(|(name, _)| name.starts_with("BUNDLE_VAR_"));
+        given.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect()
+    }
+
+    /// The same for a text that people are shown: `…` stands where such a value stood.
+    pub fn hushed(&self, text: &str) -> String {
+        let secrets = self.given().into_iter().filter(|value| value.len() >= A_SECRET);
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
     }
 
     /// As seen from the work tree. Without one: as far above the bundle as its files lie.
@@ -199,7 +214,7 @@ mod tests {
         let options = Options { root: "/home/ana/repo/ml/churn".to_owned(), ..Options::default() };
         let git = Some(Git { bundle_path: bundle_path.to_owned(), ..Git::default() });
         let embedded = Embedded::new(options.root.clone().into(), Arc::new(source), options, git);
-        embedded.contents(&["dev".to_owned()]).unwrap()
+        embedded.contents(&["dev".to_owned()], None).unwrap()
     }
 
     fn bundle(extra: &str) -> InMemory {
@@ -219,7 +234,7 @@ mod tests {
         let options = Options { root: "/b".to_owned(), environment: given.into(), ..Options::default() };
         let source = InMemory::new().with("databricks.yml", text).with("a.py", "a");
         let embedded = Embedded::new("/b".into(), Arc::new(source), options, None);
-        let document = embedded.contents(&["dev".to_owned()]).unwrap().targets["dev"].clone();
+        let document = embedded.contents(&["dev".to_owned()], None).unwrap().targets["dev"].clone();
         assert!(!document.to_string().contains("hunter2"), "{document}");
         assert_eq!(document["resources"]["jobs"]["j"]["name"], Digest::of(b"a hunter2 b").to_string());
     }

@@ -102,7 +102,7 @@ inputs! {
         "how long to wait in line for another deployment's lock; `0s` does not wait";
     #[arg(long, value_name = "PERIOD")]
     deadline: String, "deadline", default "",
-        "how long the stage may take; default: its budget in the configuration, else `15m` for `validate`, `2h` for `promote-prod` and `45m` for the others, with what a training may take on top";
+        "how long the stage may take, all told; default: its budget in the configuration, else `15m` for `validate` and `45m` for the others, and on top of that what it may wait for: trainings, the endpoint's build, watching the traffic";
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     allow_older: String, "allow-older", default "false",
         "`true`: deploy although a newer commit or release is deployed; the ledger says that it was set";

@@ -14,6 +14,8 @@ pub mod job_passed;
 pub mod may_promote;
 pub mod not_older;
 pub mod not_older_release;
+pub mod one_catalog;
+pub mod one_clock;
 pub mod one_owner;
 pub mod plan_principal;
 pub mod trained_from;

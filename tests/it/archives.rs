@@ -124,7 +124,7 @@ fn files_above_the_bundle_keep_their_place() {
     for (git, prefix) in [(None, ""), (Some("ml/churn"), "ml/")] {
         let git = git.map(|path: &str| Git { bundle_path: path.to_owned(), ..Git::default() });
         let embedded = Embedded::new(root.clone(), Arc::new(Disk::at(&root)), options.clone(), git);
-        let contents = embedded.contents(&["dev".to_owned()]).unwrap();
+        let contents = embedded.contents(&["dev".to_owned()], None).unwrap();
         let names: Vec<&str> = contents.files.keys().map(String::as_str).collect();
         assert_eq!(names, ["churn/a.py", "churn/databricks.yml", "shared/b.py"].map(|name| format!("{prefix}{name}")));
         assert_eq!(contents.bundle_path, format!("{prefix}churn"));

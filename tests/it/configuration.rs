@@ -68,15 +68,17 @@ fn the_effective_configuration_is_itself_a_configuration() {
 
 /// A stage whose deadline comes before the training's own would take back a training that goes well.
 #[test]
-fn what_a_training_may_take_is_in_the_budget_of_its_stage() {
+fn what_a_stage_waits_for_comes_on_top_of_its_budget() {
     let minutes = |models: &str, stage| {
         let text = format!("environments: {{dev: {{host: a.example.com, client_id: x}}}}\nmodels: {models}\n");
-        read(&text).unwrap().budget(stage).0.as_secs() / 60
+        read(&text).unwrap().deadline(stage).0.as_secs() / 60
     };
     let two = "{a: {train: {job: t}}, b: {train: {job: u, timeout: 30m}}}";
     assert_eq!(minutes(two, Stage::DeployStaging), 45 + 240 + 30);
     assert_eq!(minutes(two, Stage::DeployDev), 45);
     assert_eq!(minutes("{a: {train: {job: t, in: dev}}}", Stage::DeployStaging), 45);
+    let served = "{a: {serve: {endpoint: e, traffic: [5, 50, 100], bake: 1h}}, b: {serve: {endpoint: f}}}";
+    assert_eq!(minutes(served, Stage::PromoteProd), 45 + 40 + 3 * 60);
 }
 
 #[test]

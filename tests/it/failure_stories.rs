@@ -147,7 +147,10 @@ async fn a_gate() {
         "      lifecycle:\n        prevent_destroy: true\n      comment: Where",
     );
     world.deployed().await;
-    world.edit("databricks.yml", "catalog_name: dev", "catalog_name: other");
+    let elsewhere = StageWorld::new().await;
+    elsewhere.edit("databricks.yml", "catalog_name: dev", "catalog_name: other");
+    told.push(deploy(&elsewhere).with_code(2).await);
+    world.edit("databricks.yml", "      name: scores", "      name: points");
     told.push(deploy(&world).with_code(3).await);
     insta::assert_snapshot!(told.join("\n"));
 }

@@ -439,3 +439,18 @@ async fn a_ledger_that_cannot_be_written_takes_the_deployment_back() {
     assert!(left.stdout.contains("WRITE VOLUME"), "{}", left.stdout);
     assert!(!world.staging().settled().to_string().contains("staging.scores"));
 }
+
+/// Nothing comes to an environment past the stage before it.
+#[tokio::test]
+async fn a_stage_deploys_to_its_own_environment_alone() {
+    let world = StageWorld::with_tiers().await;
+    let left = world.deploy().with("INPUT_TARGET", "staging").run().await;
+    left.expect(2);
+    assert_eq!(left.output("failure-reason"), "invalid-input");
+    assert!(
+        left.stdout.contains("deploy target `staging` by `deploy-dev`: it is the target of `staging`"),
+        "{}",
+        left.stdout
+    );
+    assert!(world.staging().requests().iter().all(|request| !request.is_write()));
+}

@@ -85,6 +85,17 @@ async fn a_worse_model_is_refused_and_leaves_nothing() {
     assert!(left.summary.contains("| `churn auc` | `0.88` |"), "{}", left.summary);
 }
 
+/// Whoever starts the job from a branch brings that branch's mlops-deploy.yml along.
+#[tokio::test]
+async fn what_a_model_must_show_is_what_its_release_says() {
+    let (world, release, commit) = with_champion().await;
+    world.edit("mlops-deploy.yml", "{at_least: 0.8, not_worse_than_champion_by: 0.01}", "{at_least: 0.1}");
+    let worse = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.88))] };
+    let left = trainer(&world).trains(world.deploy_staging(&release), worse).await;
+    refused(&world, &left, "worse-than-champion").await;
+    assert!(left.stdout.contains("mlops-deploy.yml says something else by now"), "{}", left.stdout);
+}
+
 /// What a training made is the user's: its version stays, and so does what holds it. The next release goes on from there.
 #[tokio::test]
 async fn a_first_version_that_is_refused_stays_and_so_does_its_model() {

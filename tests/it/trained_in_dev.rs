@@ -1,5 +1,6 @@
 //! A model that dev trains: judged there, copied to staging and tested, copied to prod and served; trained nowhere else.
 
+use mlops_deploy::rehearsal::github::Event;
 use mlops_deploy::rehearsal::workspace::Outcome;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -147,28 +148,17 @@ async fn rights_that_staging_lacks_are_named_before_anything_is_written() {
 }
 
 #[tokio::test]
-async fn nothing_trains_behind_dev() {
+async fn a_clock_that_runs_before_prod_is_found_with_its_line() {
     let scene = Scene::new().await;
-    scene.0.edit("databricks.yml", "PAUSED", "UNPAUSED");
-    scene.0.push();
-    let release = scene.trained(0.9).await.expect(0).output("release").to_owned();
-    scene.may_read_dev().await;
-    let left = scene.stage(&release).await;
-    left.expect(3);
-    assert_eq!(left.output("failure-reason"), "trains-in-prod");
-    assert!(left.stdout.contains("job `fit` would train in this environment"), "{}", left.stdout);
-}
-
-#[tokio::test]
-async fn a_release_that_dev_judged_no_version_of_is_refused() {
-    let scene = Scene::new().await;
-    scene.0.edit("mlops-deploy.yml", "in: dev", "in: staging");
-    let release = scene.0.deployed().await.output("release").to_owned();
-    scene.0.edit("mlops-deploy.yml", "in: staging", "in: dev");
-    let left = scene.stage(&release).await;
-    left.expect(3);
-    assert_eq!(left.output("failure-reason"), "not-tested");
-    assert!(left.stdout.contains("run `deploy-dev` with this release first"), "{}", left.stdout);
+    scene.0.edit("databricks.yml", "catalog: staging}", "catalog: staging, trains: UNPAUSED}");
+    let pull = scene.0.pull_request();
+    let left = scene.0.validate(Event::pull_request(pull)).run().await;
+    left.expect(2);
+    assert_eq!(left.output("failure-reason"), "invalid-bundle");
+    let written = std::fs::read_to_string(scene.0.path("databricks.yml")).unwrap();
+    let line = 1 + written.lines().position(|line| line.contains("schedule:")).unwrap();
+    let told = format!("databricks.yml:{line}:17: job `fit` of target `staging` runs by itself: only prod may");
+    assert!(left.stdout.contains(&told), "{}", left.stdout);
 }
 
 const CONFIG: &str = "\

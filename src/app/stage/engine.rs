@@ -22,7 +22,7 @@ use crate::inputs::Config;
 use crate::inputs::parse::EngineChoice;
 use crate::policy::as_packed;
 use crate::policy::host_allowed::NamedHost;
-use crate::policy::one_owner;
+use crate::policy::{one_catalog, one_clock, one_owner};
 use crate::ports::Identity;
 use crate::ports::engine::{Engine, ResolvedTarget, Unsupported};
 
@@ -65,11 +65,15 @@ pub async fn load(run: &Run<'_>, config: &Config, asked: &str) -> Result<Engines
     run.fact(fact::TARGETS, &summary).await?;
     let mut found = said;
     for diagnostic in resolved.iter().flat_map(|r| &r.diagnostics) {
-        if !found.contains(diagnostic) {
-            found.push(diagnostic.clone());
+        // A mistake in a value repeats the value.
+        let summary = embedded.hushed(&diagnostic.summary);
+        let detail = diagnostic.detail.as_ref().map(|detail| embedded.hushed(detail));
+        let diagnostic = Diagnostic { summary, detail, ..diagnostic.clone() };
+        if !found.contains(&diagnostic) {
+            found.push(diagnostic);
         }
     }
-    found.extend(resolved.iter().flat_map(|target| owned_twice(config, target)));
+    found.extend(resolved.iter().flat_map(|target| out_of_place(config, target)));
     run.fact(fact::DIAGNOSTICS, &found).await?;
     refuse_errors(&found)?;
     named_jobs_exist(config, asked, &resolved)?;
@@ -252,15 +256,27 @@ fn refuse_errors(found: &[Diagnostic]) -> Result<(), Failure> {
     Err(Failure::new(Reason::InvalidBundle, format!("resolve the bundle: {}{more}", first.summary)).about(errors))
 }
 
-/// Endpoints that a promotion to this target moves, and its bundle pins.
-fn owned_twice(config: &Config, resolved: &ResolvedTarget) -> Vec<Diagnostic> {
-    let environment = config.of_target(&resolved.target).map(|e| e.name.as_str());
-    let Some(tree) = resolved.tree.as_ref().filter(|_| environment == Some(Stage::PromoteProd.environment())) else {
+/// What no target of its environment may have: things of another catalog; before prod clocks that run; in prod endpoints
+/// that a promotion moves, and the bundle pins.
+fn out_of_place(config: &Config, resolved: &ResolvedTarget) -> Vec<Diagnostic> {
+    let Some((environment, tree)) = config.of_target(&resolved.target).zip(resolved.tree.as_ref()) else {
         return Vec::new();
     };
-    let served = config.models.iter().filter_map(|(key, model)| Some((key.as_str(), model.serve.as_ref()?)));
-    let promoted: Vec<(&str, &str)> = served.map(|(key, serve)| (key, serve.endpoint.as_str())).collect();
-    one_owner::findings(tree, &promoted)
+    let models = || config.models.iter().map(|(key, model)| (key.as_str(), model));
+    let mut found = Vec::new();
+    if let Some(catalog) = &environment.catalog {
+        let shared: Vec<&str> = models().filter(|(_, model)| model.name.is_some()).map(|(key, _)| key).collect();
+        found.extend(one_catalog::findings(tree, &environment.name, catalog, &shared));
+    }
+    if [Stage::DeployDev, Stage::DeployStaging].iter().any(|stage| stage.environment() == environment.name) {
+        found.extend(one_clock::findings(tree, &resolved.target));
+    }
+    if environment.name == Stage::PromoteProd.environment() {
+        let promoted: Vec<(&str, &str)> =
+            models().filter_map(|(key, model)| Some((key, model.serve.as_ref()?.endpoint.as_str()))).collect();
+        found.extend(one_owner::findings(tree, &promoted));
+    }
+    found
 }
 
 /// Every job that the configuration names for this target.

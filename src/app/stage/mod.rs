@@ -220,7 +220,7 @@ impl Run<'_> {
     }
 
     /// A release that succeeded in the environment before: no build, and nothing of the
-    /// checkout but its mlops-deploy.yml.
+    /// checkout but the environments of its mlops-deploy.yml.
     async fn what_was_released(&self, config: &Config, environment: &Environment) -> Result<Ready, Failure> {
         let id = self.inputs.release.ok_or_else(|| {
             Failure::new(Reason::Internal, "find the release to deploy: the inputs were read without one")
@@ -236,6 +236,7 @@ impl Run<'_> {
             Ok((unpacked, evidence))
         };
         let (unpacked, evidence) = self.phase("release", fetching).await?;
+        let config = &release::judged_as_packed(self, config, &unpacked).await?;
         let engine = self.phase("check", engine::load_release(self, config, &unpacked, &target)).await?;
         let configured = unpacked.manifest.targets.get(&target).cloned().unwrap_or_default();
         let taken = match self.inputs.stage {
@@ -383,7 +384,7 @@ impl Run<'_> {
 
     /// At the deadline the run is asked to stop, as by a signal: what it made is taken back.
     async fn within_deadline(&self, config: &Config, work: impl Future<Output = Performed>) -> Performed {
-        let limit = self.inputs.deadline.unwrap_or_else(|| config.budget(self.inputs.stage)).0;
+        let limit = self.inputs.deadline.unwrap_or_else(|| config.deadline(self.inputs.stage)).0;
         let mut work = std::pin::pin!(work);
         let mut done = tokio::select! {
             done = &mut work => return done,

@@ -80,12 +80,19 @@ fn unreadable(path: &Path, error: std::io::Error) -> Failure {
 
 /// The environment of the stage, or the one that an explicit target belongs to.
 pub fn environment<'c>(config: &'c Config, inputs: &Inputs) -> Result<&'c Environment, Failure> {
-    if let Some(target) = &inputs.target
-        && let Some(environment) = config.of_target(target)
-    {
-        return Ok(environment);
+    let of_stage = inputs.stage.environment();
+    let Some((target, environment)) = inputs.target.as_ref().and_then(|t| Some((t, config.of_target(t)?))) else {
+        return config.environment(of_stage);
+    };
+    if inputs.stage.writes() && environment.name != of_stage {
+        let stage = inputs.stage.name();
+        let message = format!("deploy target `{target}` by `{stage}`: it is the target of `{}`", environment.name);
+        return Err(Failure::new(Reason::InvalidInput, message).hint(format!(
+            "leave `target` out; what goes to `{}` comes through the stages before it, or by hand with `mlops-deploy bundle deploy`",
+            environment.name
+        )));
     }
-    config.environment(inputs.stage.environment())
+    Ok(environment)
 }
 
 /// Every host that a target names must be listed, and be that of the target's own environment.

@@ -13,6 +13,7 @@ use super::engine::{self, Engines};
 use super::{Run, promotion};
 use crate::adapters::host::archive::{self, FILES};
 use crate::adapters::host::folder_store::FolderStore;
+use crate::bundle::source::{clean, join};
 use crate::domain::fact::{self, Release};
 use crate::domain::ledger::{Archive, Chain, Head};
 use crate::domain::release::{Manifest, Reader, Unfit};
@@ -23,6 +24,7 @@ use crate::inputs::config::{Environment, Releases};
 use crate::policy::{deployed_before, not_older_release};
 use crate::ports::store::{beside, read_beside};
 use crate::ports::{Files, Store, World};
+use crate::saga::Event;
 use crate::steps::ledger::Ledger;
 use crate::steps::volume::VolumeFiles;
 use crate::steps::volume_store::VolumeStore;
@@ -42,8 +44,8 @@ pub async fn pack(run: &Run<'_>, config: &Config, engines: &Engines) -> Result<U
     let engine = if engines.official.is_some() { "cli" } else { "embedded" };
     let targets = engines.targets_of(config);
     let embedded = Arc::clone(&engines.embedded);
-    let folder = run.folder.clone();
-    let packed = tokio::task::spawn_blocking(move || pack_into(&folder, &embedded, &targets, engine)).await;
+    let (folder, rules) = (run.folder.clone(), rules_from_bundle(run));
+    let packed = tokio::task::spawn_blocking(move || pack_into(&folder, &embedded, &targets, &rules, engine)).await;
     let (manifest, archive, file) = packed.map_err(|e| panicked(&e))??;
     let id = manifest.id();
     let unpacked = unpack(run, id, archive, file).await?;
@@ -55,9 +57,10 @@ fn pack_into(
     folder: &Path,
     embedded: &Embedded,
     targets: &[String],
+    rules: &str,
     engine: &str,
 ) -> Result<(Manifest, Archive, PathBuf), Failure> {
-    let contents = embedded.contents(targets)?;
+    let contents = embedded.contents(targets, Some(rules))?;
     let reader = Reader { name: engine.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let entries = archive::measure(&contents.files)?;
     let (bundle, bundle_path) = (contents.bundle, contents.bundle_path);
@@ -74,6 +77,37 @@ fn pack_into(
 fn unfit(unfit: Unfit) -> Failure {
     Failure::new(Reason::InvalidBundle, format!("pack the release: {unfit}"))
         .hint("rename the file, or exclude it from sync")
+}
+
+/// Where mlops-deploy.yml lies, as seen from the bundle.
+fn rules_from_bundle(run: &Run<'_>) -> String {
+    let (folder, file) = (&run.inputs.bundle_path, &run.inputs.config);
+    let common = folder.components().zip(file.components()).take_while(|(a, b)| a == b).count();
+    let ups = folder.components().skip(common).map(|_| "..".to_owned());
+    let downs = file.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    ups.chain(downs).collect::<Vec<_>>().join("/")
+}
+
+/// The configuration with the release's own models, jobs and gates: what a version must show was settled when it was packed,
+/// whatever is checked out by now. Where to deploy to is read from the checkout.
+pub async fn judged_as_packed(run: &Run<'_>, config: &Config, unpacked: &Unpacked) -> Result<Config, Failure> {
+    let name = clean(&join(&unpacked.manifest.bundle_path, &rules_from_bundle(run)));
+    let id = unpacked.release.id.short();
+    if !unpacked.manifest.files.iter().any(|file| file.path == name) {
+        let message = format!("read the gates of release {id}: it has no {name}");
+        return Err(Failure::new(Reason::ReleaseMissing, message).hint(
+            "give `bundle-path` and `config` the values that `deploy-dev` had, or run `deploy-dev` again: it packs that file",
+        ));
+    }
+    let path = unpacked.root.join(&name);
+    let bytes = run.desk.files.read(&path).await;
+    let bytes = bytes.map_err(|e| Failure::new(Reason::DiskError, format!("read {}", path.display())).because(e))?;
+    let packed = Config::read(&String::from_utf8_lossy(&bytes.unwrap_or_default()), &name)?;
+    if !packed.judges_like(config) {
+        let message = format!("models, jobs and gates are those of release {id}: {name} says something else by now");
+        run.journal.record(Event::Notice { message }).await?;
+    }
+    Ok(packed.in_environments_of(config))
 }
 
 /// Fetches the release that was asked for and verifies every byte of it.

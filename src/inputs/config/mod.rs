@@ -90,22 +90,25 @@ pub struct Config {
 
 const SMOKE_TIMEOUT: Period = Period::minutes(30);
 
-/// What a stage may take where nobody says otherwise.
-fn default_budget(stage: Stage, models: &IndexMap<String, Model>) -> Period {
-    match stage {
-        Stage::Validate => Period::minutes(15),
-        Stage::DeployDev | Stage::DeployStaging => {
-            Period(Period::minutes(45).0 + training_time(stage.environment(), models))
-        }
-        // Building the endpoint is the platform's time, and baking is chosen.
-        Stage::PromoteProd => Period::minutes(120),
-    }
+/// What a stage's own work may take where nobody says otherwise.
+fn default_budget(stage: Stage) -> Period {
+    Period::minutes(if stage == Stage::Validate { 15 } else { 45 })
 }
 
-/// What the trainings of an environment may take, one behind the other.
-fn training_time(environment: &str, models: &IndexMap<String, Model>) -> Duration {
+/// What a stage may wait for on top of its own work: trainings, one behind the other; or that the platform builds an
+/// endpoint, and that each share of the traffic is watched.
+fn waiting(stage: Stage, models: &IndexMap<String, Model>) -> Duration {
     let trains = models.values().filter_map(|model| model.train.as_ref());
-    trains.filter(|train| train.environment() == environment).map(|train| train.timeout().0).sum()
+    let trained =
+        trains.filter(|train| train.environment() == stage.environment()).map(|train| train.timeout().0).sum();
+    match stage {
+        Stage::Validate => Duration::ZERO,
+        Stage::DeployDev | Stage::DeployStaging => trained,
+        Stage::PromoteProd => {
+            let served = models.values().filter_map(|model| model.serve.as_ref());
+            served.map(Serve::waiting).max().unwrap_or_default()
+        }
+    }
 }
 
 impl Config {
@@ -159,7 +162,7 @@ impl Config {
                 Stage::DeployStaging => shape.budgets.deploy_staging,
                 Stage::PromoteProd => shape.budgets.promote_prod,
             };
-            (stage.name(), given.unwrap_or_else(|| default_budget(stage, &shape.models)))
+            (stage.name(), given.unwrap_or_else(|| default_budget(stage)))
         };
         Self {
             file: Arc::clone(file),
@@ -272,8 +275,24 @@ impl Config {
         self.of_host(host).is_some()
     }
 
+    /// Whether it asks the same of a model and of the jobs.
+    pub fn judges_like(&self, other: &Config) -> bool {
+        (&self.models, &self.smoke) == (&other.models, &other.smoke)
+    }
+
+    /// The same in the environments, and with the store of releases, of another.
+    pub fn in_environments_of(self, other: &Config) -> Config {
+        Config { environments: other.environments.clone(), releases: other.releases.clone(), ..self }
+    }
+
+    /// What a stage's own work may take.
     pub fn budget(&self, stage: Stage) -> Period {
-        self.budgets.get(stage.name()).copied().unwrap_or_else(|| default_budget(stage, &self.models))
+        self.budgets.get(stage.name()).copied().unwrap_or_else(|| default_budget(stage))
+    }
+
+    /// When a stage must have ended: its budget, and what it may wait for.
+    pub fn deadline(&self, stage: Stage) -> Period {
+        Period(self.budget(stage).0.saturating_add(waiting(stage, &self.models)))
     }
 
     /// The configuration with its defaults, each value with the line it comes from.

@@ -227,6 +227,12 @@ impl Serve {
         settings
     }
 
+    /// What a promotion may wait for the platform, and for callers.
+    pub fn waiting(&self) -> Duration {
+        let bakes = self.bake().0.saturating_mul(self.traffic().len().try_into().unwrap_or(u32::MAX));
+        self.build().0.saturating_add(bakes)
+    }
+
     pub fn traffic(&self) -> Vec<u64> {
         self.traffic.as_deref().unwrap_or(&TRAFFIC).iter().map(|step| u64::from(*step)).collect()
     }

@@ -126,11 +126,11 @@ pub struct Smoke {
 pub struct Budgets {
     /// For `validate`; default: `15m`.
     pub validate: Option<Period>,
-    /// For `deploy-dev`, its jobs included; default: `45m`, and on top of that what its trainings may take.
+    /// For `deploy-dev`, its other jobs included; what its trainings may take comes on top; default: `45m`.
     pub deploy_dev: Option<Period>,
-    /// For `deploy-staging`, its jobs included; default: `45m`, and on top of that what its trainings may take.
+    /// For `deploy-staging`, its other jobs included; what its trainings may take comes on top; default: `45m`.
     pub deploy_staging: Option<Period>,
-    /// For `promote-prod`, building and watching the endpoint included; default: `2h`.
+    /// For `promote-prod`; what the platform may build and each share of the traffic is watched comes on top; default: `45m`.
     pub promote_prod: Option<Period>,
 }
 

@@ -38,7 +38,8 @@ pub fn promises(config: &Value, fresh: &Value, deployer: &str, catalog: Option<&
             promise(clock, wanted[clock]["pause_status"].as_str(), &live[clock]["pause_status"]);
         }
         if live.get("catalog_name").is_some() {
-            promise("catalog", catalog, &live["catalog_name"]);
+            let own = wanted["catalog_name"].as_str().filter(|own| !own.contains("${"));
+            promise("catalog", own.or(catalog), &live["catalog_name"]);
         }
     }
     found
