@@ -38,6 +38,12 @@ impl Disk {
     }
 }
 
+/// Nothing is there: also behind links that lead to one another.
+fn leads_nowhere(error: &io::Error) -> bool {
+    let loops = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    loops || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// Where a path leads, links followed. Of a path that is not there, as much as there is.
 fn real(place: &Path) -> io::Result<PathBuf> {
     for there in place.ancestors() {
@@ -52,7 +58,7 @@ fn real(place: &Path) -> io::Result<PathBuf> {
                     real
                 }));
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(error) if leads_nowhere(&error) => {}
             Err(error) => return Err(error),
         }
     }
@@ -71,8 +77,8 @@ impl Source for Disk {
         let mut entries = Vec::new();
         for entry in found {
             let entry = entry.map_err(|e| unreadable(&place, e))?;
-            // A name that is no text cannot stand in a bundle, nor in a workspace.
-            let Ok(name) = entry.file_name().into_string() else { continue };
+            // A name that is no text is shown with a mark in it: whoever needs the file says that it cannot be had.
+            let name = entry.file_name().to_string_lossy().into_owned();
             let kind = match entry.file_type().map_err(|e| unreadable(&place, e))? {
                 kind if kind.is_file() => EntryKind::File,
                 kind if kind.is_dir() => EntryKind::Folder,
@@ -98,7 +104,7 @@ impl Source for Disk {
 fn absent_is_none<T>(found: io::Result<T>, place: &Path) -> Result<Option<T>, Failure> {
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if leads_nowhere(&error) => Ok(None),
         Err(error) => Err(unreadable(place, error)),
     }
 }
@@ -122,12 +128,13 @@ mod tests {
         }
         symlink(path("secret"), path("checkout/ml/src/link.py")).unwrap();
         symlink(path("gone"), path("checkout/ml/src/broken.py")).unwrap();
+        symlink("round.py", path("checkout/ml/src/round.py")).unwrap();
         symlink("../../shared.yml", path("checkout/ml/src/inside.yml")).unwrap();
         let disk = Disk::within(path("checkout/ml"), &path("checkout")).unwrap();
         for good in ["databricks.yml", "../shared.yml", "src/inside.yml"] {
             assert!(disk.read(good).unwrap().is_some(), "{good}");
         }
-        for absent in ["nothing.yml", "../nothing/at/all.yml", "src/broken.py"] {
+        for absent in ["nothing.yml", "../nothing/at/all.yml", "src/broken.py", "src/round.py"] {
             assert!(disk.stat(absent).unwrap().is_none(), "{absent}");
         }
         for bad in ["../../secret", "src/link.py", "/etc/passwd", "nothing/../../../secret"] {

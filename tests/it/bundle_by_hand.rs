@@ -183,3 +183,33 @@ async fn what_a_workspace_says_of_its_user_is_no_mistake_of_the_bundle() {
     let user = &document["workspace"]["current_user"];
     assert!(user["displayName"].is_string() && user["groups"][0]["display"] == "users", "{user}");
 }
+
+/// A profile is of one workspace: its token goes nowhere else.
+#[tokio::test]
+async fn a_named_profile_says_which_workspace_it_is() {
+    let hand = Hand::with("bundle: {name: hand}\n").await;
+    let other = workspace::serve(Config::per_token()).await.unwrap();
+    let profiles = format!("[other]\nhost = {}\ntoken = dapi-other\n", other.url());
+    fs::write(hand.folder.path().join(".databrickscfg"), profiles).unwrap();
+    let config: Value = serde_json::from_str(&hand.done(&["validate", "-o", "json", "-p", "other"]).await).unwrap();
+    assert_eq!(config["workspace"]["profile"], "other");
+    hand.done(&["deploy", "-p", "other"]).await;
+    assert!(hand.workspace.control().requests().is_empty());
+    assert!(other.control().requests().iter().any(|request| request.is_write()));
+    let bundle = format!("bundle: {{name: hand}}\nworkspace: {{host: {}}}\n", hand.workspace.url());
+    fs::write(hand.folder.path().join("databricks.yml"), bundle).unwrap();
+    let refused = hand.run(&["deploy", "-p", "other"]).await;
+    assert!(!refused.status.success() && said(&refused).contains("and the bundle names"), "{}", said(&refused));
+    assert!(hand.workspace.control().requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_whose_name_is_no_text_is_not_left_out_silently() {
+    use std::os::unix::ffi::OsStrExt;
+    let hand = Hand::with("bundle: {name: hand}\n").await;
+    fs::write(hand.folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff.txt")), "x").unwrap();
+    let refused = hand.run(&["deploy"]).await;
+    assert!(!refused.status.success() && said(&refused).contains("a\u{fffd}.txt"), "{}", said(&refused));
+    fs::write(hand.folder.path().join(".gitignore"), "*.txt\n").unwrap();
+    hand.done(&["deploy"]).await;
+}

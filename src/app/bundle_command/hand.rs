@@ -17,7 +17,7 @@ use crate::bundle::load::{self, Loaded, ROOT_NAMES};
 use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::syntax::json;
 use crate::bundle::{Facts, Git, Options, Resolved, User};
-use crate::domain::{Diagnostic, Failure, Reason, Secret, Tree};
+use crate::domain::{Diagnostic, Failure, Host, Reason, Secret, Tree};
 use crate::ports::{Identity, Request, Rest, Transfer};
 use crate::steps::bundle::look_up::{self, Unlisted};
 use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
@@ -121,12 +121,15 @@ impl Hand {
     pub async fn ready(self) -> Result<Ready, Quit> {
         self.check_engine()?;
         self.preinit().await?;
-        let loaded = load::load(&self.source, &self.options)?;
+        let mut loaded = load::load(&self.source, &self.options)?;
         if loaded.failed() {
             show(&loaded.diagnostics);
             return Err(if loaded.files.is_empty() { Quit::Failed } else { Quit::Loading(Box::new(loaded.config)) });
         }
         refuse_reference_in_host(&loaded)?;
+        if let Some(named) = self.profile(&loaded).map(str::to_owned) {
+            loaded.config.set(&["workspace", "profile"], named);
+        }
         let SignedIn { rest, transfer, token } = self.sign_in(&loaded)?;
         let reply = rest.call(Request::get("/api/2.0/preview/scim/v2/Me")).await;
         let reply = reply.map_err(|e| e.into_failure("find out who we are"))?;
@@ -165,17 +168,24 @@ impl Hand {
         }
     }
 
+    fn profile<'a>(&'a self, loaded: &'a Loaded) -> Option<&'a str> {
+        self.global.profile.as_deref().or(loaded.profile()).or(self.var("DATABRICKS_CONFIG_PROFILE"))
+    }
+
     /// What the bundle names comes before the environment, a profile before a token.
     fn sign_in(&self, loaded: &Loaded) -> Result<SignedIn, Quit> {
-        let named = self.global.profile.as_deref().or(loaded.profile()).or(self.var("DATABRICKS_CONFIG_PROFILE"));
+        let named = self.profile(loaded);
         let profiles = || match Profiles::path(&self.env) {
             Some(file) => Profiles::load(&file),
             None => Ok(Profiles::default()),
         };
         let (host, token) = match (named, loaded.host().or(self.var("DATABRICKS_HOST")), self.var("DATABRICKS_TOKEN")) {
-            (Some(name), host, _) => {
+            (Some(name), _, _) => {
                 let profile = profiles()?.get(name)?;
-                (host.map_or(profile.host, str::to_owned), profile.token)
+                match loaded.host() {
+                    Some(host) if !same_host(host, &profile.host) => return Err(two_hosts(name, &profile.host, host)),
+                    _ => (profile.host, profile.token),
+                }
             }
             (None, Some(host), Some(token)) => (host.to_owned(), Secret::new(token)),
             (None, Some(host), None) => match profiles()?.of_host(host)? {
@@ -223,6 +233,18 @@ fn refuse_reference_in_host(loaded: &Loaded) -> Done {
         }
     }
     Ok(())
+}
+
+fn same_host(one: &str, other: &str) -> bool {
+    let plain = |host: &str| Host::parse(host).map_or_else(|_| host.to_owned(), |host| host.to_string());
+    plain(one) == plain(other)
+}
+
+fn two_hosts(name: &str, profile: &str, bundle: &str) -> Quit {
+    let message = format!("sign in to the workspace: profile `{name}` is of {profile}, and the bundle names {bundle}");
+    Failure::new(Reason::InvalidInput, message)
+        .hint("take one of the two out, or name a profile of the bundle's host")
+        .into()
 }
 
 fn no_credentials() -> Failure {

@@ -12,7 +12,7 @@ use crate::adapters::retry::Pace;
 use crate::adapters::transfer::{self, HttpTransfer};
 use crate::adapters::{host, http};
 use crate::app::Desk;
-use crate::domain::{Failure, Reason, Secret};
+use crate::domain::{Failure, Host, Reason, Secret};
 use crate::inputs::config::Environment;
 use crate::inputs::event::Occasion;
 use crate::inputs::parse::Inputs;
@@ -57,7 +57,17 @@ pub fn connect(
 
 fn laptop_token(desk: &Desk, environment: &Environment, host: &str) -> Result<Secret, Failure> {
     if let Some(token) = desk.var("DATABRICKS_TOKEN") {
-        return Ok(Secret::new(token));
+        let meant =
+            desk.var("DATABRICKS_HOST").map(|meant| Host::parse(meant).map_or(meant.to_owned(), |h| h.to_string()));
+        return match meant.filter(|meant| meant != host) {
+            None => Ok(Secret::new(token)),
+            // Who wrote mlops-deploy.yml would else get it.
+            Some(meant) => Err(Failure::new(
+                Reason::HostNotAllowed,
+                format!("sign in to {host}: DATABRICKS_TOKEN is that of DATABRICKS_HOST, {meant}"),
+            )
+            .hint("give the token of this environment's workspace with its DATABRICKS_HOST, or a profile of .databrickscfg")),
+        };
     }
     let profiles = match Profiles::path(&desk.env) {
         Some(path) => Profiles::load(&path)?,

@@ -192,6 +192,16 @@ struct Walk<'s> {
     reach: Reach,
 }
 
+/// A name that is no text cannot stand in a workspace; the source shows it with a mark in it.
+fn refuse_unreadable_name(path: &str) -> Result<(), Failure> {
+    if !path.contains(char::REPLACEMENT_CHARACTER) {
+        return Ok(());
+    }
+    let what = format!("upload {path}: its name is not UTF-8 text");
+    Err(Failure::new(crate::domain::Reason::InvalidBundle, what)
+        .hint("rename it, or leave it out by `sync.exclude` or .gitignore"))
+}
+
 impl<'s> Walk<'s> {
     fn new(sync_root: &'s str, source: &'s dyn Source) -> Self {
         Self {
@@ -284,11 +294,15 @@ impl<'s> Walk<'s> {
                 EntryKind::Folder => {
                     let ignored = ignored || self.is_ignored_folder(&path);
                     if self.everything || !ignored {
+                        refuse_unreadable_name(&path)?;
                         self.folder(&path, ignored)?;
                     }
                 }
                 _ => {
                     let ignored = ignored || self.is_ignored(&path);
+                    if !ignored {
+                        refuse_unreadable_name(&path)?;
+                    }
                     self.files.push(Found { path, ignored });
                 }
             }

@@ -99,8 +99,11 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
 /// references are resolved.
 pub fn places(bundle: &mut Bundle<'_>) {
     let by_hand = bundle.options.by_hand;
+    // Before anybody is asked who deploys, a folder of that user has a gap for the name.
+    let is_known = bundle.facts.user.as_ref().is_some_and(|user| !user.user_name.is_empty());
     let strange = |key: &str, path: &str| match key {
         "artifact_path" => !is_known_place(path, by_hand),
+        _ if !is_known => false,
         _ => path.starts_with('/') && path.strip_suffix('/').unwrap_or(path) != clean(path),
     };
     for key in ["artifact_path", "file_path", "root_path"] {
