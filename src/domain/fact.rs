@@ -89,6 +89,8 @@ pub struct Files {
     pub changed: Vec<String>,
     pub deleted: Vec<String>,
     pub unchanged: usize,
+    /// Of what lies there afterwards: every file's name and digest.
+    pub digest: String,
 }
 
 /// A target that was resolved.

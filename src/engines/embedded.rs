@@ -303,6 +303,11 @@ impl Prepared {
             changed: put(Before::Unknown),
             deleted: self.work.delete.iter().map(shown).collect(),
             unchanged: self.work.unchanged,
+            digest: {
+                let line = |(wanted, _): &(Wanted, PathBuf)| format!("{}  {}\n", wanted.sha256, shown(&wanted.address));
+                let lines: BTreeSet<String> = self.wanted.iter().map(line).collect();
+                digest(String::from_iter(lines).as_bytes()).to_string()
+            },
         }
     }
 }

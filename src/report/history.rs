@@ -42,8 +42,12 @@ fn verdict(chain: &Chain) -> String {
 fn line(record: &Record) -> String {
     let at = record.at.get(..19).unwrap_or(&record.at);
     let commit = record.commit.get(..10).unwrap_or(&record.commit);
-    let changes: Vec<String> =
-        record.changes.iter().filter(|(_, n)| **n > 0).map(|(what, n)| format!("{n} {what}")).collect();
+    let changes: Vec<String> = record
+        .changes
+        .iter()
+        .filter(|(_, n)| **n > 0)
+        .map(|(what, n)| format!("{n} {}", if *n == 1 { what.trim_end_matches('s') } else { what }))
+        .collect();
     let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join(", ") };
     let older = if record.older { ", older than the one before on purpose" } else { "" };
     let by = if record.by.url.is_empty() { &record.by.principal } else { &record.by.url };

@@ -4,12 +4,17 @@
 //! answered, entries and differences that are skipped, etags. Every value that would be
 //! written counts, the ones that are never shown as well.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-/// `sha256:` and 64 hexadecimal digits.
-pub fn digest(document: &Value) -> String {
-    let normal = normal(document).to_string();
+/// `sha256:` and 64 hexadecimal digits. `files` is the digest of the files that lie in the workspace afterwards, where the
+/// engine knows them.
+pub fn digest(document: &Value, files: Option<&str>) -> String {
+    let normal = match files {
+        Some(files) => json!({"plan": normal(document), "files": files}),
+        None => normal(document),
+    };
+    let normal = normal.to_string();
     let hash = Sha256::digest(normal.as_bytes());
     let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
@@ -53,8 +58,6 @@ fn sorted(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn plan(serial: u32, remote: &str, new: &str) -> Value {
@@ -69,12 +72,12 @@ mod tests {
 
     #[test]
     fn only_what_would_be_done_counts() {
-        assert_eq!(digest(&plan(1, "now", "2")), digest(&plan(9, "later", "2")));
-        assert_ne!(digest(&plan(1, "now", "2")), digest(&plan(1, "now", "3")));
+        assert_eq!(digest(&plan(1, "now", "2"), None), digest(&plan(9, "later", "2"), None));
+        assert_ne!(digest(&plan(1, "now", "2"), None), digest(&plan(1, "now", "3"), None));
         let mut skipped = plan(1, "now", "2");
         skipped["plan"]["resources.jobs.c"] = json!({"action": "skip"});
-        assert_eq!(digest(&plan(1, "now", "2")), digest(&skipped));
+        assert_eq!(digest(&plan(1, "now", "2"), None), digest(&skipped, None));
         skipped["plan"]["resources.jobs.c"]["action"] = json!("delete");
-        assert_ne!(digest(&plan(1, "now", "2")), digest(&skipped));
+        assert_ne!(digest(&plan(1, "now", "2"), None), digest(&skipped, None));
     }
 }

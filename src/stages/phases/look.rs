@@ -123,7 +123,10 @@ pub fn facts(plan: &EnginePlan) -> Result<Vec<(&'static str, Value)>, Failure> {
     let view = plan::read(&plan.document, &knowledge(&deployed))?;
     let mut facts = vec![
         (fact::PLAN, json!(view)),
-        (fact::PLAN_DIGEST, json!(plan::digest(&plan.document))),
+        (
+            fact::PLAN_DIGEST,
+            json!(plan::digest(&plan.document, plan.files.as_ref().map(|files| files.digest.as_str()))),
+        ),
         (fact::DEPLOYED_COMMIT, json!(plan.deployed_commit)),
         (fact::DEPLOYER, json!(plan.deployer)),
     ];

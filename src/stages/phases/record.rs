@@ -96,11 +96,13 @@ fn built_otherwise(chain: &Chain, release: &Release) -> Option<String> {
 fn record(asked: &Assignment, release: &Release, entries: &[Entry], at: String) -> ledger::Record {
     let about: fact::About = started(entries).unwrap_or_default();
     let counts = fact::<PlanView>(entries, fact::PLAN).map(|plan| plan.counts()).unwrap_or_default();
+    let files = fact::<fact::Files>(entries, fact::FILES).unwrap_or_default();
     let changes = [
         ("created", counts.created),
         ("updated", counts.updated),
         ("deleted", counts.deleted),
         ("recreated", counts.recreated),
+        ("files", files.added.len() + files.changed.len() + files.deleted.len()),
     ];
     let by = By {
         principal: fact(entries, fact::DEPLOYER).unwrap_or_default(),
