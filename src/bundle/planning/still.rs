@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::bundle::planning::plan::Plan;
+use crate::bundle::syntax::reference;
 use crate::domain::Tree;
 
 /// What starts a job without anybody.
@@ -23,7 +24,7 @@ pub fn held(config: &Tree, plan: &Plan, models: &[String]) -> Vec<String> {
             let live = &entry["remote_state"];
             let changes = entry["action"].as_str().is_some_and(|action| action != "skip");
             let waits = wants_to_run(kind, wanted)
-                && (!runs(kind, live) || (changes && models.iter().any(|model| mentions(wanted, model))));
+                && (!runs(kind, live) || (changes && models.iter().any(|model| mentions(config, wanted, model))));
             if waits {
                 held.push(node);
             }
@@ -65,11 +66,34 @@ fn runs(kind: &str, live: &Value) -> bool {
     CLOCKS.iter().any(|clock| live[clock].is_object() && live[clock]["pause_status"] != "PAUSED")
 }
 
-/// Whether any text of it names the model.
-fn mentions(wanted: &Tree, model: &str) -> bool {
+/// Whether any text of it names the model, by its name or by reference to what makes it.
+fn mentions(config: &Tree, wanted: &Tree, model: &str) -> bool {
     if let Some(text) = wanted.as_str() {
-        return text.contains(model);
+        return read_out(config, text, DEEPEST).contains(model);
     }
-    let in_map = wanted.as_map().into_iter().flatten().any(|(_, value)| mentions(value, model));
-    in_map || wanted.as_list().into_iter().flatten().any(|value| mentions(value, model))
+    let in_map = wanted.as_map().into_iter().flatten().any(|(_, value)| mentions(config, value, model));
+    in_map || wanted.as_list().into_iter().flatten().any(|value| mentions(config, value, model))
+}
+
+/// How many references may lead to one another.
+const DEEPEST: usize = 10;
+
+/// A text with what its references to resources come to, as far as the bundle says it. A registered model's id is its name.
+fn read_out(config: &Tree, text: &str, deep: usize) -> String {
+    let mut out = text.to_owned();
+    for reference in reference::all(text).into_iter().rev() {
+        let path: Vec<&str> = reference.name.split('.').collect();
+        let meant = match path[..] {
+            ["resources", "registered_models", key, "id" | "full_name"] => {
+                let part = |field| config.text(&["resources", "registered_models", key, field]);
+                let parts: Option<Vec<&str>> = ["catalog_name", "schema_name", "name"].into_iter().map(part).collect();
+                parts.map(|parts| parts.join("."))
+            }
+            _ => config.text(&path).map(str::to_owned),
+        };
+        if let Some(meant) = meant.filter(|_| deep > 0) {
+            out.replace_range(reference.range, &read_out(config, &meant, deep - 1));
+        }
+    }
+    out
 }
