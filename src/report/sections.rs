@@ -205,7 +205,11 @@ pub fn gate(view: &RunView) -> Vec<String> {
 pub fn times(view: &RunView) -> Option<String> {
     view.promotion.as_ref()?;
     let of = |wanted: fn(&str) -> bool| -> f64 {
-        view.phases.iter().filter(|(name, _)| wanted(name)).filter_map(|(_, seconds)| *seconds).sum()
+        view.phases
+            .iter()
+            .filter(|(name, _)| wanted(name))
+            .filter_map(|(_, seconds)| *seconds)
+            .fold(0.0, |all, one| all + one)
     };
     let platform = |name: &str| name == "candidate" || name.starts_with("traffic-");
     let bake = |name: &str| name.starts_with("bake-");
