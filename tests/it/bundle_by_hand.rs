@@ -140,6 +140,30 @@ async fn a_job_whose_creation_was_not_answered_is_found_and_not_made_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_that_changed_nothing_makes_no_state() {
+    let hand = Hand::with("bundle: {name: hand}\nresources: {jobs: {j: {name: j}}}\n").await;
+    let refuse = || Rule::on("POST", "/api/2.2/jobs/*", Fault::status(400)).always();
+    let serial = async || -> serde_json::Value {
+        let plan = hand.done(&["plan", "-o", "json"]).await;
+        serde_json::from_str::<serde_json::Value>(&plan).unwrap()["serial"].clone()
+    };
+    hand.workspace.control().fail(refuse());
+    assert!(!hand.run(&["deploy"]).await.status.success());
+    assert_eq!(serial().await, serde_json::Value::Null);
+    hand.workspace.control().faults().clear();
+    hand.done(&["deploy"]).await;
+    assert_eq!(serial().await, 1);
+    fs::write(hand.folder.path().join("databricks.yml"), "bundle: {name: hand}\nresources: {jobs: {j: {name: k}}}\n")
+        .unwrap();
+    hand.workspace.control().fail(refuse());
+    assert!(!hand.run(&["deploy"]).await.status.success());
+    assert_eq!(serial().await, 1);
+    hand.workspace.control().faults().clear();
+    hand.done(&["deploy"]).await;
+    assert_eq!(serial().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_deployment_is_taken_up_from_its_log() {
     let hand = Hand::with(ONE_JOB).await;
     let late = Fault::Delay { millis: 60_000 };

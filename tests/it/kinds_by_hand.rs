@@ -137,6 +137,17 @@ async fn a_field_that_is_told_with_the_wish_or_never_is_no_change() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_experiment_has_two_names_for_its_place() {
+    let bundle = |name: &str| format!("bundle: {{name: kinds}}\nresources: {{experiments: {{x: {{name: {name}}}}}}}\n");
+    let hand = Hand::with(&bundle("/Workspace/Shared/trials")).await;
+    hand.settles().await;
+    hand.write("databricks.yml", &bundle("/Shared/trials"));
+    assert!(hand.settles().await.contains("Resources: 0 created, 0 changed"));
+    hand.write("databricks.yml", &bundle("/Workspace/Shared/runs"));
+    assert!(hand.settles().await.contains("Updated experiments.x"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_deploys_keeps_a_secret_scope_and_who_is_no_longer_named_loses_it() {
     let bundle = |permissions: &str| {
         format!(

@@ -173,9 +173,11 @@ impl Deployment<'_> {
         let next = self.state.next(|| uuid::Uuid::new_v4().to_string(), CLI_VERSION);
         let applier = Applier::new(plan.clone(), Book::new(next, Some(folder.log())), false);
         let execution = ready.execute(&applier, &self.meter()).await?;
-        let state = applier.book.state();
-        folder.save_state(disk, &state).await?;
-        ready.push_state(&state).await?;
+        let state = applier.book.made().await.unwrap_or_else(|| self.state.clone());
+        if state.exists() {
+            folder.save_state(disk, &state).await?;
+            ready.push_state(&state).await?;
+        }
         failures(&applier, execution)?;
         Ok(state)
     }

@@ -43,7 +43,7 @@ async fn destroy(ready: &Ready, state: &State, quiet: u8) -> Done {
         let next = state.next(|| uuid::Uuid::new_v4().to_string(), CLI_VERSION);
         let applier = Applier::new(plan.clone(), Book::new(next, Some(folder.log())), false);
         let execution = ready.execute(&applier, &Meter::on_stderr(quiet > 0)).await?;
-        let state = applier.book.state();
+        let state = applier.book.made().await.unwrap_or_else(|| state.clone());
         folder.save_state(disk, &state).await?;
         if let Err(quit) = failures(&applier, execution) {
             ready.push_state(&state).await?;

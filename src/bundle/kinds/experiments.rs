@@ -1,7 +1,7 @@
 //! MLflow experiments. Only the name can change; tags are sent once and never compared,
 //! because MLflow adds its own.
 
-use super::rules::{backend_default, ignore, recreate};
+use super::rules::{backend_default, ignore, place, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
     permissions,
@@ -72,6 +72,7 @@ pub static KIND: Kind = Kind {
         }),
     },
     rules: &[
+        place("name"),
         ignore("tags", "terraform_compat"),
         backend_default("artifact_location"),
         recreate("artifact_location", "immutable"),

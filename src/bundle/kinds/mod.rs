@@ -394,6 +394,8 @@ pub enum When {
     Drift,
     /// The workspace has no value, whatever the configuration says.
     NotRemote,
+    /// The workspace calls the same place by another name: without `/Workspace` in front.
+    Alias,
     /// What there is runs, so that the change can be made without a stop.
     Running,
     /// The value is the workspace's own mark of a version: it is compared with the one that

@@ -45,6 +45,11 @@ pub(super) const fn resize_running(field: &'static str) -> Rule {
     Rule { field, when: When::Running, then: Then::Resize, reason: "custom" }
 }
 
+/// A place in the workspace, that it tells by another of its names.
+pub(super) const fn place(field: &'static str) -> Rule {
+    Rule { field, when: When::Alias, then: Then::Skip, reason: "alias" }
+}
+
 /// The workspace's own mark of a version.
 pub(super) const fn mark(field: &'static str, reason: &'static str) -> Rule {
     Rule { field, when: When::Mark, then: Then::Skip, reason }

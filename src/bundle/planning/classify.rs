@@ -29,6 +29,9 @@ pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>;
     if let Some(rule) = rules().find(|r| r.when == When::NotRemote && remote.is_none()) {
         return skip(rule.reason);
     }
+    if let Some(rule) = rules().find(|r| r.when == When::Alias).filter(|_| new != remote && is_alias(new, remote)) {
+        return skip(rule.reason);
+    }
     // What the workspace never tells is not known to be gone already.
     let untold = new.is_none() && (rules().any(|r| r.when == When::Drift) || !in_remote(kind, place));
     if !unchanged && equal(new, remote) && !untold {
@@ -90,11 +93,19 @@ fn action(then: Then) -> Action {
     }
 }
 
+fn is_alias(new: Option<&Value>, remote: Option<&Value>) -> bool {
+    let place = |value: Option<&Value>| {
+        let path = value.and_then(Value::as_str)?;
+        Some(path.strip_prefix("/Workspace").filter(|rest| rest.starts_with('/')).unwrap_or(path).to_owned())
+    };
+    place(new).is_some() && place(new) == place(remote)
+}
+
 fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
     match rule.when {
         When::RemoteOnly => true,
         When::RemoteIs(value) => remote.and_then(Value::as_str) == Some(value),
-        When::Any | When::Drift | When::NotRemote | When::Running | When::Mark => false,
+        When::Any | When::Drift | When::NotRemote | When::Running | When::Mark | When::Alias => false,
     }
 }
 

@@ -12,15 +12,22 @@ use crate::ports::Files;
 
 pub struct Book {
     state: Mutex<State>,
-    /// Where the log lies, and whether its first line is written.
+    /// Where the log lies.
     log: Option<PathBuf>,
-    begun: tokio::sync::Mutex<bool>,
+    begun: tokio::sync::Mutex<Begun>,
+}
+
+/// What was written down yet.
+#[derive(Default)]
+struct Begun {
+    an_entry: bool,
+    log: bool,
 }
 
 impl Book {
     /// `next` is the state that this deployment makes, still with the entries of the last.
     pub fn new(next: State, log: Option<PathBuf>) -> Self {
-        Self { state: Mutex::new(next), log, begun: tokio::sync::Mutex::new(false) }
+        Self { state: Mutex::new(next), log, begun: tokio::sync::Mutex::default() }
     }
 
     fn entries(&self) -> MutexGuard<'_, State> {
@@ -29,6 +36,12 @@ impl Book {
 
     pub fn state(&self) -> State {
         self.entries().clone()
+    }
+
+    /// The state, where anything was written down: a deployment that changed nothing makes no state.
+    pub async fn made(&self) -> Option<State> {
+        let begun = self.begun.lock().await;
+        begun.an_entry.then(|| self.state())
     }
 
     pub fn get(&self, node: &str) -> Option<Deployed> {
@@ -45,14 +58,15 @@ impl Book {
             }
             state.log_header()
         };
-        let Some(log) = &self.log else { return Ok(()) };
         let mut begun = self.begun.lock().await;
-        let mut lines = if *begun { String::new() } else { header };
+        begun.an_entry = true;
+        let Some(log) = &self.log else { return Ok(()) };
+        let mut lines = if begun.log { String::new() } else { header };
         lines.push_str(&log_line(node, entry.as_ref()));
         disk.append(log, lines.as_bytes())
             .await
             .map_err(|e| Failure::new(Reason::DiskError, format!("write {}", log.display())).because(e))?;
-        *begun = true;
+        begun.log = true;
         Ok(())
     }
 }
