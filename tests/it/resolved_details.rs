@@ -122,8 +122,23 @@ fn the_alert_that_a_task_waits_for_may_lie_in_the_bundle() {
 }
 
 #[test]
+fn a_job_that_takes_its_code_from_a_repository_keeps_all_of_its_paths() {
+    let resolved = of(
+        "bundle: {name: y}\nresources: {jobs: {j: {name: j, git_source: {git_url: 'https://x', git_provider: \
+                       gitHub, git_branch: m}, tasks: [{task_key: t, environment_key: e, spark_python_task: {python_file: \
+                       a.py}, libraries: [{requirements: ./r.txt}, {whl: ./d/*.whl}]}], environments: [{environment_key: \
+                       e, spec: {client: '1', dependencies: ['-r ./r.txt', '-e ./src', ./d/*.whl]}}]}}}\n",
+    );
+    assert_eq!(errors(&resolved), [""; 0]);
+    let job = |field: &str| text_at(&resolved, &["resources", "jobs", "j", field]);
+    assert!(job("environments").contains(r#""dependencies":["-r ./r.txt","-e ./src","./d/*.whl"]"#));
+    assert!(job("tasks").contains(r#""libraries":[{"requirements":"./r.txt"},{"whl":"./d/*.whl"}]"#));
+}
+
+#[test]
 fn the_tags_of_a_warehouse_are_written_as_its_cloud_takes_them() {
-    let text = "bundle: {name: y}\npresets: {tags: {team: '<ü>'}}\nresources: {sql_warehouses: {w: {name: w}}}\n\
+    let text = "bundle: {name: y}\npresets: {tags: {team: '<ü>'}}\nresources: {sql_warehouses: {w: {name: w}}, clusters: \
+                {c: {cluster_name: c, spark_version: x, num_workers: 1}}, jobs: {j: {name: j}}}\n\
                 targets: {dev: {mode: development}}\n";
     let source = InMemory::new().with("databricks.yml", text);
     for (host, wanted) in [
@@ -132,7 +147,12 @@ fn the_tags_of_a_warehouse_are_written_as_its_cloud_takes_them() {
     ] {
         let resolved = resolve(&source, &Options::default(), &on(host)).unwrap();
         let path = ["resources", "sql_warehouses", "w", "tags", "custom_tags"];
-        assert_eq!(text_at(&resolved, &path).replace("\\u003c", "<").replace("\\u003e", ">"), wanted, "{host}");
+        let plain = |path: &[&str]| text_at(&resolved, path).replace("\\u003c", "<").replace("\\u003e", ">");
+        assert_eq!(plain(&path), wanted, "{host}");
+        let team = plain(&["resources", "clusters", "c", "custom_tags", "team"]);
+        assert!(wanted.contains(&team), "{host}: {team}");
+        // A job's own tags go no further.
+        assert_eq!(plain(&["resources", "jobs", "j", "tags", "team"]), "\"<ü>\"");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tags in the form that the cloud below a workspace takes.
 //!
-//! A warehouse hands its tags on to the machines it rents, and each cloud has its own letters.
+//! A cluster and a warehouse hand their tags on to the machines they rent, and each cloud has its own letters.
 //! Which cloud it is shows in the workspace's address.
 
 use crate::bundle::passes::names::without_marks;

@@ -1,7 +1,7 @@
 //! Which fields of jobs and pipelines hold local paths, and what must lie there.
 //!
 //! One list for both steps of path translation, so that they cannot disagree. A job that
-//! takes its code from a repository keeps the paths of its tasks: they are paths over there.
+//! takes its code from a repository keeps all of its paths: they are paths over there.
 
 use crate::domain::{Path, Tree};
 
@@ -65,12 +65,14 @@ fn text_at(tree: &Tree, at: &Path, keys: &[&str], role: Role, found: &mut Vec<(P
 }
 
 fn job_fields(job: &Tree, at: &Path, found: &mut Vec<(Path, Role)>) {
-    let from_repository = job.get("git_source").is_some_and(|g| !g.is_null());
+    if job.get("git_source").is_some_and(|g| !g.is_null()) {
+        return;
+    }
     for (i, task) in items(job, "tasks") {
         let at = at.clone().key("tasks").index(i);
-        task_fields(task, &at, from_repository, found);
+        task_fields(task, &at, found);
         if let Some(inner) = task.find(&["for_each_task", "task"]) {
-            task_fields(inner, &at.key("for_each_task").key("task"), from_repository, found);
+            task_fields(inner, &at.key("for_each_task").key("task"), found);
         }
     }
     for (i, environment) in items(job, "environments") {
@@ -89,14 +91,12 @@ fn dependencies(spec: &Tree, at: &Path, found: &mut Vec<(Path, Role)>) {
     }
 }
 
-fn task_fields(task: &Tree, at: &Path, from_repository: bool, found: &mut Vec<(Path, Role)>) {
+fn task_fields(task: &Tree, at: &Path, found: &mut Vec<(Path, Role)>) {
     for (keys, role) in TASK {
-        if !from_repository {
-            text_at(task, at, keys, role, found);
-        }
+        text_at(task, at, keys, role, found);
     }
     let deployments = task.get("ai_runtime_task").into_iter().flat_map(|task| items(task, "deployments"));
-    for (i, deployment) in deployments.filter(|_| !from_repository) {
+    for (i, deployment) in deployments {
         let at = at.clone().key("ai_runtime_task").key("deployments").index(i);
         text_at(deployment, &at, &["command_path"], Role::File, found);
     }

@@ -93,7 +93,7 @@ fn tags(bundle: &mut Bundle<'_>) {
     if tags.is_empty() {
         return;
     }
-    for (kind, field) in [("jobs", "tags"), ("pipelines", "tags"), ("clusters", "custom_tags")] {
+    for (kind, field) in [("jobs", "tags"), ("pipelines", "tags")] {
         for resource in resources(bundle, kind).filter(|r| r.as_map().is_some()) {
             for (key, value) in &tags {
                 if resource.find(&[field, key]).is_none() {
@@ -111,6 +111,13 @@ fn tags(bundle: &mut Bundle<'_>) {
         }
     }
     let cloud = bundle.cloud();
+    for cluster in resources(bundle, "clusters").filter(|r| r.as_map().is_some()) {
+        for (key, value) in tags.iter().map(|(key, value)| (cloud.key(key), cloud.value(value))) {
+            if cluster.find(&["custom_tags", &key]).is_none() {
+                cluster.set(&["custom_tags", &key], value);
+            }
+        }
+    }
     for warehouse in resources(bundle, "sql_warehouses").filter(|r| r.as_map().is_some()) {
         for (key, value) in &tags {
             tag(warehouse, &["tags", "custom_tags"], &cloud.key(key), &cloud.value(value));

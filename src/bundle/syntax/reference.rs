@@ -27,7 +27,7 @@ pub fn all(text: &str) -> Vec<Reference<'_>> {
     let mut from = 0;
     while let Some(at) = text[from..].find("${") {
         let start = from + at;
-        match length(&text.as_bytes()[start + 2..]) {
+        match length(&text[start + 2..]) {
             Some(length) => {
                 let end = start + 2 + length + 1;
                 found.push(Reference { range: start..end, name: &text[start + 2..end - 1] });
@@ -41,7 +41,7 @@ pub fn all(text: &str) -> Vec<Reference<'_>> {
 
 /// The reference a text consists of and nothing else.
 pub fn whole(text: &str) -> Option<Reference<'_>> {
-    let length = length(text.strip_prefix("${")?.as_bytes())?;
+    let length = length(text.strip_prefix("${")?)?;
     (length + 3 == text.len()).then(|| Reference { range: 0..text.len(), name: &text[2..2 + length] })
 }
 
@@ -50,18 +50,19 @@ pub fn is_in(text: &str) -> bool {
 }
 
 /// How many bytes before the closing brace are a well-formed name.
-fn length(text: &[u8]) -> Option<usize> {
+fn length(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
     let mut at = 0;
     loop {
         at += name(&text[at..])?;
-        while text.get(at) == Some(&b'[') {
-            let digits = text[at + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
-            if digits == 0 || text.get(at + 1 + digits) != Some(&b']') {
+        while bytes.get(at) == Some(&b'[') {
+            let digits = bytes[at + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
+            if digits == 0 || bytes.get(at + 1 + digits) != Some(&b']') {
                 return None;
             }
             at += digits + 2;
         }
-        match text.get(at) {
+        match bytes.get(at) {
             Some(b'}') => return Some(at),
             Some(b'.') => at += 1,
             _ => return None,
@@ -69,11 +70,17 @@ fn length(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// A letter, then letters, digits, `-` and `_`, a letter or digit last.
-fn name(text: &[u8]) -> Option<usize> {
-    text.first().filter(|b| b.is_ascii_alphabetic())?;
-    let length = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).count();
-    text[length - 1].is_ascii_alphanumeric().then_some(length)
+/// A letter of any script, then letters, digits, `-` and `_`, a letter or digit last.
+fn name(text: &str) -> Option<usize> {
+    text.chars().next().filter(|c| c.is_alphabetic() && !c.is_numeric() && !is_circled(*c))?;
+    let is_part = |c: char| (c.is_alphanumeric() && !is_circled(c)) || matches!(c, '-' | '_');
+    let name = &text[..text.find(|c| !is_part(c)).unwrap_or(text.len())];
+    (!name.ends_with(['-', '_'])).then_some(name.len())
+}
+
+/// Letters in circles are symbols.
+fn is_circled(c: char) -> bool {
+    ('\u{24b6}'..='\u{24e9}').contains(&c)
 }
 
 #[cfg(test)]
@@ -86,6 +93,7 @@ mod tests {
         assert_eq!(names("a ${var.x} b ${resources.jobs.a-b.tasks[0].k}"), ["var.x", "resources.jobs.a-b.tasks[0].k"]);
         assert_eq!(names("$${var.x}"), ["var.x"]);
         assert_eq!(names("${var.${var.y}}"), ["var.y"]);
+        assert_eq!(names("${var.größe}-${var.日本1}"), ["var.größe", "var.日本1"]);
         assert_eq!(names("${var.a--b}${var.list[1][2]}"), ["var.a--b", "var.list[1][2]"]);
         for text in [
             "${var.}",
@@ -97,6 +105,9 @@ mod tests {
             "$ {var.x}",
             "${var..x}",
             "${var.1a}",
+            "${var.ⓐ}",
+            "${var.ⅷ}",
+            "${var.x·y}",
             "${var.a-}",
             "${var.x[}",
             "${var.x[]}",
