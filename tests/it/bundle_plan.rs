@@ -198,6 +198,34 @@ fn drift_a_new_name_and_what_is_gone_become_their_actions() {
 }
 
 #[test]
+fn a_catalog_that_keeps_no_capital_letters_is_no_reason_to_delete_a_schema() {
+    let wanted = |name: &str| {
+        json!({
+            "schemas": {"s": {"catalog_name": "main", "name": name}},
+            "volumes": {"v": {"catalog_name": "main", "schema_name": "ML", "name": name}},
+            "registered_models": {"m": {"catalog_name": "main", "schema_name": "ML", "name": name}},
+        })
+    };
+    let (state, mut answers) = carry_out(&fresh(wanted("Scores")), &State::new());
+    for (node, fields) in [
+        ("resources.schemas.s", &["name"][..]),
+        ("resources.volumes.v", &["schema_name", "name"]),
+        ("resources.registered_models.m", &["schema_name", "name"]),
+    ] {
+        let answer = answers.get_mut(node).unwrap().as_mut().unwrap();
+        for field in fields {
+            answer[*field] = answer[*field].as_str().unwrap().to_lowercase().into();
+        }
+    }
+    let same = planner::plan(&resources(wanted("Scores")), &state, &answers, CLI).unwrap();
+    assert!(same.is_empty());
+    assert_eq!(same.nodes["resources.schemas.s"].changes["name"].reason, Some("id_field"));
+    // Another name is another schema, in whatever letters it was found.
+    let other = planner::plan(&resources(wanted("SCORES")), &state, &answers, CLI).unwrap();
+    assert_eq!(other.nodes["resources.schemas.s"].action, Action::Recreate);
+}
+
+#[test]
 fn everything_goes_on_destroy_but_what_must_not() {
     let (state, answers) =
         carry_out(&fresh(json!({"schemas": {"s": {"catalog_name": "m", "name": "n"}}})), &State::new());

@@ -157,6 +157,13 @@ fn the_tags_of_a_warehouse_are_written_as_its_cloud_takes_them() {
 }
 
 #[test]
+fn a_tag_that_says_nothing_takes_the_one_of_the_presets() {
+    let resolved =
+        of("bundle: {name: y}\npresets: {tags: {team: ml}}\nresources: {jobs: {j: {name: j, tags: {team: ''}}}}\n");
+    assert_eq!(text_at(&resolved, &["resources", "jobs", "j", "tags"]), r#"{"team":"ml"}"#);
+}
+
+#[test]
 fn a_cluster_that_names_its_clients_is_for_those_it_does_not_exclude() {
     let resolved =
         of("bundle: {name: y}\nresources:\n  clusters: {c: {cluster_name: c, spark_version: x, workload_type: \

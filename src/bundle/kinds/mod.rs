@@ -396,6 +396,8 @@ pub enum When {
     NotRemote,
     /// The workspace calls the same place by another name: without `/Workspace` in front.
     Alias,
+    /// The configuration did not change, and the workspace tells the name in other letters: `ML` is `ml` to it.
+    OtherCase,
     /// What there is runs, so that the change can be made without a stop.
     Running,
     /// The value is the workspace's own mark of a version: it is compared with the one that

@@ -3,7 +3,7 @@
 //! Aliases are sent once and never read back: they move by training and promotion, not by
 //! deployment.
 
-use super::rules::{backend_default, ignore_remote, recreate};
+use super::rules::{any_case, backend_default, ignore_remote, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, grants,
 };
@@ -56,6 +56,9 @@ pub static KIND: Kind = Kind {
         }),
     },
     rules: &[
+        any_case("name", "terraform_compat"),
+        any_case("catalog_name", "id_field"),
+        any_case("schema_name", "id_field"),
         recreate("name", "terraform_compat"),
         recreate("catalog_name", "id_field"),
         recreate("schema_name", "id_field"),

@@ -45,6 +45,12 @@ pub(super) const fn resize_running(field: &'static str) -> Rule {
     Rule { field, when: When::Running, then: Then::Resize, reason: "custom" }
 }
 
+/// A name in the catalog, which knows no capital letters: what differs only in them is no drift. A recreate for that
+/// would destroy what lies in it.
+pub(super) const fn any_case(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::OtherCase, then: Then::Skip, reason }
+}
+
 /// A place in the workspace, that it tells by another of its names.
 pub(super) const fn place(field: &'static str) -> Rule {
     Rule { field, when: When::Alias, then: Then::Skip, reason: "alias" }

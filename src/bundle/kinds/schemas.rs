@@ -1,6 +1,6 @@
 //! Schemas of Unity Catalog. A schema's id is its full name, so a new name is a new schema.
 
-use super::rules::recreate;
+use super::rules::{any_case, recreate};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
     Sent, grants,
@@ -63,7 +63,13 @@ pub static KIND: Kind = Kind {
             body: &[],
         }),
     },
-    rules: &[recreate("name", "id_field"), recreate("catalog_name", "id_field"), recreate("storage_root", "immutable")],
+    rules: &[
+        any_case("name", "id_field"),
+        any_case("catalog_name", "id_field"),
+        recreate("name", "id_field"),
+        recreate("catalog_name", "id_field"),
+        recreate("storage_root", "immutable"),
+    ],
     keyed: &[],
     hashed: &[],
     added: &[],

@@ -1,6 +1,6 @@
 //! Volumes of Unity Catalog. A new name is a rename: the files stay, the id changes.
 
-use super::rules::{backend_default, recreate, update_id};
+use super::rules::{any_case, backend_default, recreate, update_id};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
     Sent, grants,
@@ -69,6 +69,9 @@ pub static KIND: Kind = Kind {
         }),
     },
     rules: &[
+        any_case("catalog_name", "id_field"),
+        any_case("schema_name", "id_field"),
+        any_case("name", "id_changes"),
         recreate("catalog_name", "id_field"),
         recreate("schema_name", "id_field"),
         update_id("name", "id_changes"),

@@ -96,7 +96,7 @@ fn tags(bundle: &mut Bundle<'_>) {
     for (kind, field) in [("jobs", "tags"), ("pipelines", "tags")] {
         for resource in resources(bundle, kind).filter(|r| r.as_map().is_some()) {
             for (key, value) in &tags {
-                if resource.find(&[field, key]).is_none() {
+                if resource.text(&[field, key]).is_none() {
                     resource.set(&[field, key], Node::String(value.as_str().unwrap_or_default().to_owned()));
                 }
             }
@@ -113,7 +113,7 @@ fn tags(bundle: &mut Bundle<'_>) {
     let cloud = bundle.cloud();
     for cluster in resources(bundle, "clusters").filter(|r| r.as_map().is_some()) {
         for (key, value) in tags.iter().map(|(key, value)| (cloud.key(key), cloud.value(value))) {
-            if cluster.find(&["custom_tags", &key]).is_none() {
+            if cluster.text(&["custom_tags", &key]).is_none() {
                 cluster.set(&["custom_tags", &key], value);
             }
         }

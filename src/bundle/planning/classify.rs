@@ -41,7 +41,12 @@ pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>;
         return skip("empty");
     }
     if unchanged {
-        if let Some(rule) = rules().find(|r| r.when == When::Drift) {
+        let drifts = |rule: &&Rule| match rule.when {
+            When::Drift => true,
+            When::OtherCase => folded(new).is_some() && folded(new) == folded(remote),
+            _ => false,
+        };
+        if let Some(rule) = rules().find(drifts) {
             return skip(rule.reason);
         }
         if untellable {
@@ -101,11 +106,15 @@ fn is_alias(new: Option<&Value>, remote: Option<&Value>) -> bool {
     place(new).is_some() && place(new) == place(remote)
 }
 
+fn folded(name: Option<&Value>) -> Option<String> {
+    name.and_then(Value::as_str).map(str::to_lowercase)
+}
+
 fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
     match rule.when {
         When::RemoteOnly => true,
         When::RemoteIs(value) => remote.and_then(Value::as_str) == Some(value),
-        When::Any | When::Drift | When::NotRemote | When::Running | When::Mark | When::Alias => false,
+        When::Any | When::Drift | When::NotRemote | When::Running | When::Mark | When::Alias | When::OtherCase => false,
     }
 }
 
