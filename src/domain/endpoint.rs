@@ -10,8 +10,17 @@ use serde_json::{Map, Value, json};
 
 use super::{ModelName, ModelVersion};
 
+/// What a request's body has one of: the answer has `predictions`.
+pub const SCORED: [&str; 4] = ["dataframe_split", "dataframe_records", "instances", "inputs"];
+/// Or of these: the answer is what the task of the model says, such as `choices`.
+pub const SPOKEN: [&str; 3] = ["messages", "prompt", "input"];
+
 /// Of an entity, what the workspace tells and does not take.
 const SHOWN_ONLY: [&str; 5] = ["creator", "creation_timestamp", "state", "foundation_model", "model_display_name"];
+
+const SIZE: &str = "workload_size";
+/// The API takes either.
+const IN_PLACE_OF_A_SIZE: [&str; 2] = ["min_provisioned_concurrency", "max_provisioned_concurrency"];
 
 /// A served entity as it can be sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,9 +28,21 @@ const SHOWN_ONLY: [&str; 5] = ["creator", "creation_timestamp", "state", "founda
 pub struct Entity(Map<String, Value>);
 
 impl Entity {
-    /// What is new to an endpoint: `settings` are sizes and the like, as the API spells them.
-    pub fn of_model(name: &str, model: &ModelName, version: ModelVersion, settings: Map<String, Value>) -> Self {
-        let mut entity = settings;
+    /// Sizes and the like are given as the API spells them; what is not given is as in `before`, an entity of the same
+    /// model: its environment variables and its role are what the next version needs too.
+    fn of_model(
+        name: &str,
+        model: &ModelName,
+        version: ModelVersion,
+        before: Option<&Entity>,
+        given: &Map<String, Value>,
+    ) -> Self {
+        let first = || Map::from_iter([(SIZE.into(), json!("Small")), ("scale_to_zero_enabled".into(), json!(true))]);
+        let mut entity = before.map_or_else(first, |before| before.0.clone());
+        if given.contains_key(SIZE) {
+            entity.retain(|field, _| !IN_PLACE_OF_A_SIZE.contains(&field.as_str()));
+        }
+        entity.extend(given.clone());
         entity.insert("name".into(), json!(name));
         entity.insert("entity_name".into(), json!(model));
         entity.insert("entity_version".into(), json!(version.to_string()));
@@ -56,8 +77,14 @@ impl Entity {
     }
 }
 
+/// Letters, digits, `_` and `-` are what a name may have.
+fn entity_name(model: &ModelName, version: ModelVersion) -> String {
+    let fits = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
+    format!("{}-v{version}", model.name.chars().map(fits).collect::<String>())
+}
+
 /// Entities and traffic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Serving {
     pub entities: Vec<Entity>,
     /// Percent, by the name of the entity; those that are not named get nothing.
@@ -110,8 +137,34 @@ impl Serving {
 
     /// The entity that gets most; the first of equals.
     pub fn champion(&self) -> Option<&Entity> {
-        let most = self.traffic.values().max()?;
-        self.entities.iter().find(|entity| self.traffic.get(entity.name()) == Some(most))
+        self.most_of(self.entities.iter().filter(|entity| self.traffic.contains_key(entity.name())))
+    }
+
+    /// The entity of this version, whatever it is called.
+    pub fn entity_of(&self, model: &ModelName, version: ModelVersion) -> Option<&Entity> {
+        let wanted = Some((model.clone(), version));
+        self.most_of(self.entities.iter().filter(|entity| entity.model() == wanted))
+    }
+
+    fn most_of<'a>(&self, entities: impl Iterator<Item = &'a Entity>) -> Option<&'a Entity> {
+        let share = |entity: &Entity| self.traffic.get(entity.name()).copied().unwrap_or(0);
+        entities.reduce(|most, entity| if share(entity) > share(most) { entity } else { most })
+    }
+
+    /// What a version of a model is served as: under the name that it has here already, else under one that nobody has.
+    pub fn candidate(&self, model: &ModelName, version: ModelVersion, given: &Map<String, Value>) -> Entity {
+        let of_model = |entity: &&Entity| entity.model().is_some_and(|(name, _)| name == *model);
+        let before = self.most_of(self.entities.iter().filter(of_model));
+        let plain = entity_name(model, version);
+        let names = (2..).map(|n| format!("{plain}-{n}"));
+        let name = match self.entity_of(model, version) {
+            Some(served) => served.name().to_owned(),
+            None => std::iter::once(plain.clone())
+                .chain(names)
+                .find(|name| self.entity(name).is_none())
+                .expect("there are more numbers than entities"),
+        };
+        Entity::of_model(&name, model, version, before, given)
     }
 
     /// With one entity more, which gets nothing yet; one that is served already keeps what it gets.
@@ -172,6 +225,9 @@ impl Serving {
         let share = |entity: &Entity| {
             format!("`{}` {} %", entity.name(), self.traffic.get(entity.name()).copied().unwrap_or(0))
         };
+        if self.entities.is_empty() {
+            return "nothing".to_owned();
+        }
         self.entities.iter().map(share).collect::<Vec<_>>().join(", ")
     }
 }
@@ -188,6 +244,45 @@ mod tests {
         let routes = entities.iter().map(|(n, p)| json!({"served_model_name": n, "traffic_percentage": p}));
         json!({"served_entities": entities.iter().map(|(n, _)| entity(n)).collect::<Vec<_>>(),
                "traffic_config": {"routes": routes.collect::<Vec<_>>()}, "config_version": 7})
+    }
+
+    fn model(name: &str) -> ModelName {
+        ModelName::parse(name).unwrap()
+    }
+
+    #[test]
+    fn a_new_version_has_what_the_served_one_of_its_model_has_but_for_what_is_given() {
+        let mut now = shown(&[("churn-v3", 100)]);
+        now["served_entities"][0]["environment_vars"] = json!({"TABLE": "t"});
+        now["served_entities"][0].as_object_mut().unwrap().remove("workload_size");
+        now["served_entities"][0]["min_provisioned_concurrency"] = json!(4);
+        let served = Serving::read(&now);
+        let version = ModelVersion::new(4).unwrap();
+        let sent = |given: Value| served.candidate(&model("prod.models.churn"), version, given.as_object().unwrap()).0;
+        let next = sent(json!({}));
+        assert_eq!((&next["name"], &next["entity_version"]), (&json!("churn-v4"), &json!("4")));
+        assert_eq!(next["environment_vars"], json!({"TABLE": "t"}));
+        assert_eq!(next["min_provisioned_concurrency"], 4);
+        let sized = sent(json!({"workload_size": "Large"}));
+        assert_eq!(sized["workload_size"], "Large");
+        assert_eq!(
+            (sized.get("min_provisioned_concurrency"), &sized["environment_vars"]["TABLE"]),
+            (None, &json!("t"))
+        );
+        let other = served.candidate(&model("prod.models.risk"), version, &Map::new()).0;
+        assert_eq!((&other["workload_size"], other.get("environment_vars")), (&json!("Small"), None));
+    }
+
+    #[test]
+    fn a_name_that_another_model_has_is_left_to_it() {
+        let served = Serving::read(&shown(&[("churn-v4", 90), ("main", 10)]));
+        let name = |of: &str, version| {
+            let version = ModelVersion::new(version).unwrap();
+            served.candidate(&model(of), version, &Map::new()).name().to_owned()
+        };
+        assert_eq!(name("prod.other.churn", 4), "churn-v4-2");
+        assert_eq!(name("prod.other.churn", 5), "churn-v5");
+        assert_eq!(name("prod.models.churn", 3), "churn-v4");
     }
 
     #[test]
@@ -214,20 +309,15 @@ mod tests {
     fn shares_always_make_a_whole() {
         for before in [vec![("a", 100)], vec![("a", 50), ("b", 50)], vec![("a", 33), ("b", 33), ("d", 34)]] {
             let was = Serving::read(&shown(&before));
-            let candidate = Entity::of_model(
-                "c",
-                &ModelName::parse("prod.models.churn").unwrap(),
-                ModelVersion::new(4).unwrap(),
-                Map::new(),
-            );
-            let with = was.clone().with(candidate);
+            let version = ModelVersion::new(4).unwrap();
+            let with = was.clone().with(was.candidate(&model("prod.models.c"), version, &Map::new()));
             assert_eq!(with.traffic, was.traffic);
             for percent in 0..=100 {
-                let step = with.clone().giving("c", percent, &was.traffic);
+                let step = with.clone().giving("c-v4", percent, &was.traffic);
                 assert_eq!(step.traffic.values().sum::<u64>(), 100, "{percent} of {before:?}");
-                assert_eq!(step.traffic.get("c").copied().unwrap_or(0), percent);
+                assert_eq!(step.traffic.get("c-v4").copied().unwrap_or(0), percent);
             }
-            assert_eq!(with.giving("c", 100, &was.traffic).trimmed().entities.len(), 1);
+            assert_eq!(with.giving("c-v4", 100, &was.traffic).trimmed().entities.len(), 1);
         }
     }
 

@@ -119,6 +119,7 @@ reasons! {
     EndpointFull "endpoint-full" Refused "the serving endpoint has no place for another entity",
     EndpointUnfit "endpoint-unfit" Refused "the serving endpoint holds what cannot be read back, so it could not be restored",
     CandidateFailed "candidate-failed" Refused "the candidate answered a test request badly, before it got any traffic or at a step of it",
+    CandidateUntried "candidate-untried" Refused "there is nothing to try the candidate with: no input example, and no `serve.requests`",
     CanaryFailed "canary-failed" Refused "too many requests of the candidate's share of the traffic failed, were late, or were refused where the champion's were not",
     CanaryInconclusive "canary-inconclusive" Refused "too few requests came to judge the candidate",
     EndpointChanged "endpoint-changed" Refused "the endpoint does not serve what this run gave it: somebody else updates it",

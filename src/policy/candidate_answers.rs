@@ -1,5 +1,6 @@
 //! A candidate may get traffic when it answers every test request in the champion's shape, fast enough, and, where a
-//! tolerance is given, with nearly the champion's numbers.
+//! tolerance is given, with nearly the champion's numbers. Whether an answer has something for each row is what the
+//! champion shows: a forecast or a chat has not.
 //!
 //! Messages name the request by its number: rows and predictions are nobody's business.
 
@@ -19,18 +20,25 @@ pub struct Trial {
     pub candidate_took: Duration,
     /// Absent where nothing serves yet.
     pub champion: Option<Result<Value, String>>,
-    /// How many rows were asked about.
-    pub rows: usize,
+    /// How many rows were asked about, where that shows.
+    pub rows: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     pub tolerance: Option<f64>,
     pub latency: Option<Duration>,
+    /// A list of predictions need not have one for each row, as long as no champion shows that it has.
+    pub any_count: bool,
+    /// Whether a candidate may get traffic that nothing could be asked.
+    pub go_on_untried: bool,
 }
 
 /// `percent` is the traffic that the candidate gets already.
 pub fn verdict(candidate: &str, percent: u64, trials: &[Trial], limits: Limits) -> Verdict {
+    if trials.is_empty() {
+        return untried(candidate, limits);
+    }
     for (i, trial) in trials.iter().enumerate() {
         if let Some(why) = objection(trial, limits) {
             let (when, so) = match percent {
@@ -49,20 +57,26 @@ pub fn verdict(candidate: &str, percent: u64, trials: &[Trial], limits: Limits) 
     Verdict::yes(RULE, format!("`{candidate}`{at} answered {requests}, the slowest in {} ms", slowest.as_millis()))
 }
 
+fn untried(candidate: &str, limits: Limits) -> Verdict {
+    let why = "its version brings no input example, and `serve.requests` names none";
+    if limits.go_on_untried {
+        return Verdict::yes(RULE, format!("`{candidate}` was not tried: {why} (going on is configured)"));
+    }
+    let message = format!("try `{candidate}` before it gets traffic: {why}");
+    Verdict::no(
+        RULE,
+        Failure::new(Reason::CandidateUntried, message).hint(
+            "log the model with an `input_example`, or write a body under `serve.requests`; `on_no_requests: go-on` gives \
+             it traffic untried",
+        ),
+    )
+}
+
 fn objection(trial: &Trial, limits: Limits) -> Option<String> {
     let answer = match &trial.candidate {
         Ok(answer) => answer,
         Err(why) => return Some(format!("failed ({why})")),
     };
-    let Some(count) = answer.as_array().map(Vec::len).or(answer.as_object().map(|_| trial.rows)) else {
-        return Some("was not answered with predictions".to_owned());
-    };
-    if count != trial.rows {
-        return Some(format!("asked about {} rows and was answered with {count} predictions", trial.rows));
-    }
-    if holds_no_number(answer) {
-        return Some("was answered with nothing, or with something that is no number".to_owned());
-    }
     if let Some(limit) = limits.latency.filter(|limit| trial.candidate_took > *limit) {
         return Some(format!(
             "took {} ms; at most {} ms are allowed",
@@ -70,10 +84,26 @@ fn objection(trial: &Trial, limits: Limits) -> Option<String> {
             limit.as_millis()
         ));
     }
+    let by_row = |answer: &Value| answer.as_array().map(Vec::len) == trial.rows;
+    let other_count = |answer: &Value| {
+        let (rows, count) = (trial.rows?, answer.as_array()?.len());
+        (rows != count).then(|| format!("asked about {rows} rows and was answered with {count} predictions"))
+    };
+    let nothing = || Some("was answered with nothing, or with something that is no number".to_owned());
     // A champion that fails on a test request says nothing about the candidate.
-    let Some(Ok(champion)) = &trial.champion else { return None };
-    if shape(answer) != shape(champion) {
-        return Some("was answered in another shape than the champion's".to_owned());
+    let Some(Ok(champion)) = &trial.champion else {
+        return match other_count(answer).filter(|_| !limits.any_count) {
+            None if says_nothing(answer) => nothing(),
+            objection => objection,
+        };
+    };
+    if let Some(other) = other_count(answer).filter(|_| by_row(champion)) {
+        return Some(other);
+    }
+    match likeness(answer, champion) {
+        Likeness::Alike => {}
+        Likeness::Lacking => return nothing(),
+        Likeness::Other => return Some("was answered in another shape than the champion's".to_owned()),
     }
     let tolerance = limits.tolerance?;
     let furthest = numbers(answer).iter().zip(numbers(champion)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -82,26 +112,49 @@ fn objection(trial: &Trial, limits: Limits) -> Option<String> {
     (!close).then(|| format!("differs from the champion by {furthest:.6}; at most {tolerance} is allowed"))
 }
 
-/// A null where a prediction should be is how a NaN arrives.
-fn holds_no_number(answer: &Value) -> bool {
+/// A null where a prediction should be is how a NaN arrives; a field of a prediction may be optional.
+fn says_nothing(answer: &Value) -> bool {
     match answer {
         Value::Null => true,
-        Value::Array(items) => items.is_empty() || items.iter().any(holds_no_number),
-        Value::Object(fields) => fields.is_empty() || fields.values().any(holds_no_number),
-        Value::String(text) => matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity"),
+        Value::Array(items) => items.is_empty() || items.iter().any(says_nothing),
+        Value::Object(fields) => fields.values().all(says_nothing),
+        Value::String(text) => is_no_number(text),
         Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
-/// What stands where, but for the values.
-fn shape(answer: &Value) -> Value {
-    match answer {
-        Value::Array(items) => Value::Array(items.iter().map(shape).collect()),
-        Value::Object(fields) => Value::Object(fields.iter().map(|(k, v)| (k.clone(), shape(v))).collect()),
-        Value::Number(_) => "number".into(),
-        Value::String(_) => "text".into(),
-        Value::Bool(_) => "truth".into(),
-        Value::Null => Value::Null,
+fn is_no_number(text: &str) -> bool {
+    matches!(text, "NaN" | "Infinity" | "-Infinity")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    Alike,
+    /// A number is not there.
+    Lacking,
+    Other,
+}
+
+/// The same things stand in the same places, whatever their values. What is optional may be missing on either side; a
+/// number that the champion has may not.
+fn likeness(answer: &Value, champion: &Value) -> Likeness {
+    let worst = |all: &mut dyn Iterator<Item = Likeness>| all.max().unwrap_or(Likeness::Alike);
+    match (answer, champion) {
+        (Value::Null, Value::Number(_)) => Likeness::Lacking,
+        (Value::String(text), Value::Number(_)) if is_no_number(text) => Likeness::Lacking,
+        (Value::Null, _) | (_, Value::Null) => Likeness::Alike,
+        (Value::Array(ours), Value::Array(theirs)) if ours.len() == theirs.len() => {
+            worst(&mut ours.iter().zip(theirs).map(|(a, b)| likeness(a, b)))
+        }
+        (Value::Object(ours), Value::Object(theirs))
+            if ours.len() == theirs.len() && ours.keys().all(|field| theirs.contains_key(field)) =>
+        {
+            worst(&mut ours.iter().filter_map(|(field, a)| Some(likeness(a, theirs.get(field)?))))
+        }
+        (Value::Number(_), Value::Number(_))
+        | (Value::String(_), Value::String(_))
+        | (Value::Bool(_), Value::Bool(_)) => Likeness::Alike,
+        _ => Likeness::Other,
     }
 }
 
@@ -120,23 +173,29 @@ mod tests {
     use serde_json::json;
 
     fn told(candidate: Result<Value, String>, champion: Option<Value>, limits: Limits) -> String {
-        let trial = Trial { candidate, candidate_took: Duration::from_millis(40), champion: champion.map(Ok), rows: 2 };
+        let took = Duration::from_millis(40);
+        let trial = Trial { candidate, candidate_took: took, champion: champion.map(Ok), rows: Some(2) };
         verdict("churn-4", 0, &[trial], limits).message()
     }
 
+    const NONE: Limits = Limits { tolerance: None, latency: None, any_count: false, go_on_untried: false };
+
     #[test]
     fn every_bad_answer_has_its_own_sentence() {
-        let none = Limits::default();
-        let close = Limits { tolerance: Some(0.01), latency: None };
-        let quick = Limits { tolerance: None, latency: Some(Duration::from_millis(30)) };
+        let close = Limits { tolerance: Some(0.01), ..NONE };
+        let quick = Limits { latency: Some(Duration::from_millis(30)), ..NONE };
         let cases = [
-            (Err("500 INTERNAL_ERROR".to_owned()), None, none, "request 1 failed (500 INTERNAL_ERROR)"),
-            (Ok(json!("x")), None, none, "not answered with predictions"),
-            (Ok(json!([0.1])), None, none, "about 2 rows and was answered with 1"),
-            (Ok(json!([0.1, null])), None, none, "no number"),
-            (Ok(json!([0.1, "NaN"])), None, none, "no number"),
+            (Err("500 INTERNAL_ERROR".to_owned()), None, NONE, "request 1 failed (500 INTERNAL_ERROR)"),
+            (Ok(json!([0.1])), None, NONE, "about 2 rows and was answered with 1"),
+            (Ok(json!([0.1])), Some(json!([0.1, 0.2])), NONE, "about 2 rows and was answered with 1"),
+            (Ok(json!(null)), None, NONE, "no number"),
+            (Ok(json!([0.1, null])), None, NONE, "no number"),
+            (Ok(json!([0.1, "NaN"])), None, NONE, "no number"),
+            (Ok(json!([0.1, null])), Some(json!([0.1, 0.2])), NONE, "no number"),
+            (Ok(json!([{"score": "NaN"}, {"score": 1}])), Some(json!([{"score": 1}, {"score": 1}])), NONE, "no number"),
             (Ok(json!([0.1, 0.2])), None, quick, "took 40 ms; at most 30 ms"),
-            (Ok(json!([[0.1], [0.2]])), Some(json!([0.1, 0.2])), none, "another shape"),
+            (Ok(json!([[0.1], [0.2]])), Some(json!([0.1, 0.2])), NONE, "another shape"),
+            (Ok(json!([1, 2, 3, 4])), Some(json!([1, 2, 3])), NONE, "another shape"),
             (Ok(json!([0.1, 0.25])), Some(json!([0.1, 0.2])), close, "differs from the champion by 0.050000"),
         ];
         for (candidate, champion, limits, expected) in cases {
@@ -147,7 +206,25 @@ mod tests {
 
     #[test]
     fn a_good_answer_passes_and_another_number_is_no_fault_without_a_tolerance() {
-        let message = told(Ok(json!([0.9, 0.8])), Some(json!([0.1, 0.2])), Limits::default());
+        let message = told(Ok(json!([0.9, 0.8])), Some(json!([0.1, 0.2])), NONE);
         assert_eq!(message, "`churn-4` answered 1 request, the slowest in 40 ms");
+    }
+
+    #[test]
+    fn what_is_no_answer_row_by_row_is_held_against_the_champions() {
+        let optional = |why: Value| json!([{"score": 0.1, "why": why}, {"score": 0.2, "why": "age"}]);
+        for (candidate, champion) in [
+            (json!(0.3), Some(json!(0.4))),
+            (json!("a summary"), None),
+            (json!([1, 2, 3]), Some(json!([4, 5, 6]))),
+            (json!([{"message": {"content": "yes"}}]), Some(json!([{"message": {"content": "no"}}]))),
+            (optional(json!(null)), Some(optional(json!("tenure")))),
+            (optional(json!(null)), None),
+        ] {
+            let message = told(Ok(candidate), champion, NONE);
+            assert!(message.starts_with("`churn-4` answered"), "{message}");
+        }
+        let any = Limits { any_count: true, ..NONE };
+        assert!(told(Ok(json!([1, 2, 3])), None, any).starts_with("`churn-4` answered"));
     }
 }

@@ -264,6 +264,8 @@ models:
       traffic: [50, 10]
       errors_at_most: 200
       requests: [{rows: [1]}]
+  risk: {serve: {endpoint: shared, requests: [{messages: []}]}}
+  rate: {serve: {endpoint: shared}}
 ";
     insta::assert_snapshot!("a_models_contradictions", refusal(wrong));
     let shapes = "\

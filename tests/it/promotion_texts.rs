@@ -69,7 +69,7 @@ fn promotion() -> Vec<Failure> {
         candidate: Ok(json!([0.1, 0.25])),
         candidate_took: Duration::from_millis(40),
         champion: Some(Ok(json!([0.1, 0.2]))),
-        rows: 2,
+        rows: Some(2),
     };
     let seen = |requests, failed| Seen { percent: 10, seconds: 120, requests, failed, ..Seen::default() };
     let demands = Demands { requests: 50, failed_percent: 1.0, go_on_unproven: false };
@@ -91,7 +91,13 @@ fn promotion() -> Vec<Failure> {
         refused(endpoint_serves::verdict(&ended("otherwise", ""))),
         refused(may_promote::is_the_tested(&source, version(4), Some(version(3)))),
         refused(may_promote::is_the_tested(&source, version(4), None)),
-        refused(candidate_answers::verdict("churn-v4", 0, &[trial], Limits { tolerance: Some(0.01), latency: None })),
+        refused(candidate_answers::verdict(
+            "churn-v4",
+            0,
+            &[trial],
+            Limits { tolerance: Some(0.01), ..Limits::default() },
+        )),
+        refused(candidate_answers::verdict("churn-v4", 0, &[], Limits::default())),
         refused(canary_is_well::verdict("churn-v4", seen(500, 6), demands)),
         refused(canary_is_well::verdict("churn-v4", Seen { slow: 9, ..seen(500, 0) }, demands)),
         refused(canary_is_well::verdict("churn-v4", Seen { client_errors: 500, ..seen(500, 0) }, demands)),
@@ -106,9 +112,9 @@ fn no_message_repeats_a_row_or_a_prediction() {
         candidate: Ok(secret.clone()),
         candidate_took: Duration::from_millis(40),
         champion: Some(Ok(champion)),
-        rows: 2,
+        rows: Some(2),
     };
-    let limits = Limits { tolerance: Some(0.01), latency: None };
+    let limits = Limits { tolerance: Some(0.01), ..Limits::default() };
     for champion in [json!([[1], [2]]), json!([1.0, 2.0])] {
         let failure = refused(candidate_answers::verdict("churn-v4", 0, &[trial(champion)], limits));
         assert_eq!(failure.reason, Reason::CandidateFailed);

@@ -1,7 +1,7 @@
 //! Stories of an endpoint that is given a new model version: tried without traffic, then step by step, and given back
 //! what it had when anything is wrong. The stand-in's clock and ours stand still until somebody waits.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,13 +14,13 @@ use mlops_deploy::ports::{Clock, Method, Request, World};
 use mlops_deploy::rehearsal::front::{Fault, Rule};
 use mlops_deploy::rehearsal::workspace::{self, Answer, Build, Control, Federation, Principal, Running};
 use mlops_deploy::report::failure::text;
-use mlops_deploy::saga::{Event, Graph, Journal, OnFailure, Options, Registry as Verbs, Stop};
+use mlops_deploy::saga::{Event, Graph, Journal, Line, OnFailure, Options, Registry as Verbs, Sink, Stop};
 use mlops_deploy::stages::phase::{Context, Performed, perform};
 use mlops_deploy::stages::phases::endpoint::{self, Serve};
 use mlops_deploy::steps::model::registry::NewVersion;
 use mlops_deploy::steps::model::{MoveAlias, Registry, move_alias};
 use mlops_deploy::steps::serve::{SetEndpoint, set_endpoint};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::nowhere;
 use crate::still_clock::StillClock;
@@ -31,8 +31,23 @@ const ENDPOINT: &str = "/api/2.0/serving-endpoints/churn";
 struct Scene {
     workspace: Running,
     world: World,
+    pages: Pages,
     _stop: tokio::sync::watch::Sender<bool>,
     stop: Stop,
+}
+
+/// What the journal tells, and what it keeps apart.
+#[derive(Clone, Default)]
+struct Pages(Arc<Mutex<(String, String)>>);
+
+#[async_trait]
+impl Sink for Pages {
+    async fn append(&self, line: &Line) -> Result<(), std::io::Error> {
+        let mut pages = self.0.lock().unwrap();
+        pages.0.push_str(&line.told);
+        pages.1.push_str(line.kept.as_deref().unwrap_or_default());
+        Ok(())
+    }
 }
 
 fn model() -> ModelName {
@@ -62,25 +77,45 @@ impl Scene {
         let client = Workspace::new(settings, reqwest::Client::new(), identity, clock.clone(), masker).unwrap();
         let world = World { workspace: Arc::new(client), clock, ..nowhere::world() };
         let (sender, stop) = Stop::new();
-        let scene = Self { workspace, world, _stop: sender, stop };
-        scene.post("/api/2.1/unity-catalog/schemas", json!({"name": "models", "catalog_name": "prod"})).await;
-        let named = json!({"name": "churn", "catalog_name": "prod", "schema_name": "models"});
-        scene.post("/api/2.1/unity-catalog/models", named).await;
-        for number in 1..=2 {
-            let registry = Registry(scene.world.workspace.as_ref());
-            let new = NewVersion { source: format!("models:/staging.models.churn/{number}"), ..NewVersion::default() };
-            let made = registry.create_version(&model(), &new).await.unwrap();
-            registry.finalize(&model(), made.version).await.unwrap();
-        }
+        let scene = Self { workspace, world, pages: Pages::default(), _stop: sender, stop };
+        scene.has_model(&model()).await;
         if serves {
-            let entity = json!({"name": "churn-v1", "entity_name": "prod.models.churn", "entity_version": "1",
-                                "workload_size": "Small", "scale_to_zero_enabled": true});
-            let config = json!({"served_entities": [entity]});
-            scene.post("/api/2.0/serving-endpoints", json!({"name": "churn", "config": config})).await;
-            while scene.endpoint().await["state"]["config_update"] == "IN_PROGRESS" {}
+            scene.serves(json!({"name": "churn-v1", "entity_version": "1"})).await;
         }
         scene.control().forget_requests();
         scene
+    }
+
+    /// With two versions.
+    async fn has_model(&self, model: &ModelName) {
+        let schema = json!({"name": model.schema, "catalog_name": model.catalog});
+        self.post("/api/2.1/unity-catalog/schemas", schema).await;
+        let named = json!({"name": model.name, "catalog_name": model.catalog, "schema_name": model.schema});
+        self.post("/api/2.1/unity-catalog/models", named).await;
+        for number in 1..=2 {
+            let registry = Registry(self.world.workspace.as_ref());
+            let new = NewVersion { source: format!("models:/staging.models.churn/{number}"), ..NewVersion::default() };
+            let made = registry.create_version(model, &new).await.unwrap();
+            registry.finalize(model, made.version).await.unwrap();
+        }
+    }
+
+    /// An endpoint of one entity, as far as its build goes.
+    async fn serves(&self, with: Value) {
+        let mut entity =
+            json!({"entity_name": "prod.models.churn", "workload_size": "Small", "scale_to_zero_enabled": true});
+        entity.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        let config = json!({"served_entities": [entity]});
+        self.post("/api/2.0/serving-endpoints", json!({"name": "churn", "config": config})).await;
+        while self.endpoint().await["state"]["config_update"] == "IN_PROGRESS" {}
+        self.control().forget_requests();
+    }
+
+    /// Entities of every configuration that was sent.
+    fn sent_entities(&self) -> Vec<Value> {
+        let requests = self.control().requests();
+        let puts = requests.iter().filter(|r| r.method == "PUT" && r.path.ends_with("/config"));
+        puts.map(|r| r.body["served_entities"].clone()).collect()
     }
 
     fn control(&self) -> &Control {
@@ -110,7 +145,7 @@ impl Scene {
             Verbs::default().with(set_endpoint::VERB, SetEndpoint::rebuild).with(move_alias::VERB, MoveAlias::rebuild);
         Context {
             world: self.world.clone(),
-            journal: Arc::new(Journal::new(|| "2026-11-25T00:00:00Z".into(), Vec::new())),
+            journal: Arc::new(Journal::new(|| "2026-11-25T00:00:00Z".into(), vec![Box::new(self.pages.clone())])),
             registry,
             options: Options { parallelism: 2, on_failure: OnFailure::Stop, stop: self.stop.clone() },
             dry_run: false,
@@ -121,7 +156,7 @@ impl Scene {
     async fn promote(&self, edit: impl FnOnce(&mut Serve)) -> (Performed, Context) {
         let mut serve = Serve {
             endpoint: "churn".to_owned(),
-            settings: json!({"workload_size": "Small", "scale_to_zero_enabled": true}).as_object().unwrap().clone(),
+            settings: Map::new(),
             traffic: vec![10, 100],
             bake: Duration::from_secs(120),
             demands: Demands { requests: 0, failed_percent: 1.0, go_on_unproven: true },
@@ -203,6 +238,103 @@ async fn a_build_that_fails_leaves_what_served_and_tells_why() {
     assert!(performed.unwound.unwrap().complete());
 }
 
+/// A build that fails takes a new endpoint's only configuration along.
+#[tokio::test]
+async fn a_first_build_that_fails_leaves_no_endpoint_and_one_that_is_left_is_no_obstacle() {
+    let scene = Scene::new(false).await;
+    let fails = || Build::Fails { log: "ERROR: no such package".to_owned() };
+    scene.control().builds("churn", vec![fails(), Build::Ready { looks: 1 }]);
+    let (performed, _) = scene.promote(|_| {}).await;
+    assert_eq!(reason(&performed), Reason::EndpointFailed);
+    assert!(performed.unwound.unwrap().complete());
+    assert!(scene.world.workspace.call(Request::get(ENDPOINT)).await.unwrap_err().is_not_found());
+
+    let scene = Scene::new(false).await;
+    scene.control().builds("churn", vec![fails(), Build::Ready { looks: 1 }]);
+    scene.serves(json!({"name": "churn-v1", "entity_version": "1"})).await;
+    assert!(scene.endpoint().await.get("config").is_none());
+    let (performed, _) = scene.promote(|_| {}).await;
+    assert!(performed.failure.is_none(), "{:?}", performed.failure);
+    assert_eq!(scene.sent_shares(), [[100]]);
+    assert_eq!(scene.shares().await, [("churn-v2".to_owned(), 100)]);
+}
+
+#[tokio::test]
+async fn a_new_version_has_what_the_served_one_needs_and_no_journal_tells_it() {
+    let scene = Scene::new(false).await;
+    let needs = json!({"TABLE": "prod.models.features", "API_KEY": "plain-words"});
+    let role = "arn:aws:iam::1:instance-profile/serving";
+    let with =
+        json!({"name": "churn-v1", "entity_version": "1", "environment_vars": needs, "instance_profile_arn": role});
+    scene.serves(with).await;
+    scene.only_trials_pass(500);
+    let mut scene = scene;
+    scene.rush(Asked::Endpoint);
+    let (performed, _) = scene.promote(watched).await;
+    assert_eq!(reason(&performed), Reason::CanaryFailed);
+    assert!(performed.unwound.unwrap().complete());
+    let sent = scene.sent_entities();
+    for candidate in [&sent[0][1], &sent[1][1]] {
+        assert_eq!(candidate["name"], "churn-v2");
+        assert_eq!((&candidate["environment_vars"], &candidate["instance_profile_arn"]), (&needs, &json!(role)));
+    }
+    assert_eq!(scene.endpoint().await["config"]["served_entities"][0]["environment_vars"], needs);
+    let pages = scene.pages.0.lock().unwrap();
+    assert!(!pages.0.contains("plain-words"), "{}", pages.0);
+    assert!(pages.0.contains("`churn-v1` 50 %, `churn-v2` 50 %"), "{}", pages.0);
+    assert!(pages.1.contains("plain-words"));
+}
+
+#[tokio::test]
+async fn a_candidate_that_cannot_be_tried_gets_no_traffic_unless_that_is_meant() {
+    let nothing = |serve: &mut Serve| serve.requests.clear();
+    let scene = Scene::new(true).await;
+    let (performed, _) = scene.promote(nothing).await;
+    assert_eq!(reason(&performed), Reason::CandidateUntried);
+    assert_eq!(scene.sent_shares(), [vec![100, 0], vec![100]]);
+
+    let scene = Scene::new(true).await;
+    scene.control().fail(Rule::on("GET", "*/Models/prod/models/churn/2/*", Fault::status(403)).always());
+    let (performed, _) = scene.promote(|_| {}).await;
+    assert_eq!(reason(&performed), Reason::PermissionDenied);
+    assert_eq!(scene.shares().await, [("churn-v1".to_owned(), 100)]);
+
+    let scene = Scene::new(true).await;
+    let (performed, context) = scene
+        .promote(|serve| {
+            nothing(serve);
+            serve.limits.go_on_untried = true;
+        })
+        .await;
+    assert!(performed.failure.is_none(), "{:?}", performed.failure);
+    assert!(told(&context).iter().any(|m| m.starts_with("`churn-v2` was not tried")), "{:?}", told(&context));
+}
+
+#[tokio::test]
+async fn a_model_for_chats_is_held_against_what_its_champion_says() {
+    let choices =
+        |text: &str| json!({"id": text, "created": 1, "choices": [{"message": {"content": text}, "stop": null}]});
+    let asked = json!({"messages": [{"role": "user", "content": "?"}]});
+    for (said, expected) in [(choices("yes"), None), (json!({"choices": []}), Some(Reason::CandidateFailed))] {
+        let scene = Scene::new(true).await;
+        scene.control().answers("prod.models.churn", 1, Answer::Body { body: choices("no") });
+        scene.control().answers("prod.models.churn", 2, Answer::Body { body: said });
+        let (performed, _) = scene.promote(|serve| serve.requests = vec![asked.clone()]).await;
+        assert_eq!(performed.failure.as_ref().map(|failure| failure.reason), expected, "{:?}", performed.failure);
+    }
+}
+
+#[tokio::test]
+async fn a_model_of_the_same_name_elsewhere_keeps_its_place() {
+    let scene = Scene::new(false).await;
+    scene.has_model(&ModelName::parse("prod.older.churn").unwrap()).await;
+    scene.serves(json!({"name": "churn-v2", "entity_name": "prod.older.churn", "entity_version": "2"})).await;
+    let (performed, _) = scene.promote(|_| {}).await;
+    assert!(performed.failure.is_none(), "{:?}", performed.failure);
+    assert_eq!(scene.sent_shares(), [[100, 0], [90, 10], [0, 100]]);
+    assert_eq!(scene.shares().await, [("churn-v2".to_owned(), 0), ("churn-v2-2".to_owned(), 100)]);
+}
+
 #[tokio::test]
 async fn a_canary_that_fails_gives_everything_back_in_one_update() {
     let mut scene = Scene::new(true).await;
@@ -228,8 +360,6 @@ async fn steady_traffic_is_counted_minute_by_minute() {
 #[tokio::test]
 async fn a_bake_that_ends_before_a_minute_does_has_seen_nothing() {
     let mut scene = Scene::new(true).await;
-    let of_this_minute = jiff::Timestamp::now().as_second().unsigned_abs() % 60;
-    scene.control().advance(Duration::from_secs(60 - of_this_minute));
     scene.rush(Asked::Endpoint);
     let (performed, _) = scene
         .promote(|serve| {
@@ -288,7 +418,8 @@ async fn test_requests_are_sent_again_at_each_step() {
 
 fn watched(serve: &mut Serve) {
     serve.traffic = vec![50, 100];
-    serve.demands = Demands { requests: 5, failed_percent: 1.0, go_on_unproven: false };
+    // More than one minute brings to a half.
+    serve.demands = Demands { requests: 45, failed_percent: 1.0, go_on_unproven: false };
 }
 
 /// What the verdicts of a run say.
@@ -316,7 +447,10 @@ struct RushHour {
 }
 
 impl Scene {
+    /// From the beginning of a minute of the workspace on.
     fn rush(&mut self, asked: Asked) {
+        let of_this_minute = jiff::Timestamp::now().as_second().unsigned_abs() % 60;
+        self.control().advance(Duration::from_secs(60 - of_this_minute));
         let (world, control) = (self.world.clone(), self.control().clone());
         self.world.clock = Arc::new(RushHour { clock: StillClock::new(), world, control, asked });
     }

@@ -73,7 +73,12 @@ fn serve(asked: &Asked) -> Serve {
             failed_percent: asked.errors_at_most(),
             go_on_unproven: asked.goes_on_unproven(),
         },
-        limits: Limits { tolerance: asked.tolerance, latency: asked.latency() },
+        limits: Limits {
+            tolerance: asked.tolerance,
+            latency: asked.latency(),
+            any_count: !asked.row_by_row(),
+            go_on_untried: asked.goes_on_untried(),
+        },
         requests: asked.requests.iter().map(|request| serde_json::json!(request)).collect(),
         build: asked.build().0,
     }

@@ -1,5 +1,6 @@
 //! What is said about each registered model: how it is served, and under which alias.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::shape::{Smoke, blank_is_default};
+use crate::domain::endpoint::{SCORED, SPOKEN};
 use crate::domain::{Alias, ModelName};
 use crate::inputs::period::Period;
 
@@ -107,19 +109,20 @@ pub enum Dataset {
 pub struct Serve {
     /// The endpoint's name. It is made where it does not exist.
     pub endpoint: String,
-    /// Size of the compute; default: `Small`.
+    /// Size of the compute; default: as the served version of the model has it, `Small` for the first.
     #[serde(default)]
     pub size: Option<Size>,
-    /// Kind of the compute, such as `CPU` or `GPU_SMALL`; default: what the workspace takes.
+    /// Kind of the compute, such as `CPU` or `GPU_SMALL`; default: as the served version of the model has it, for the first
+    /// what the workspace takes.
     #[serde(default)]
     pub compute: Option<String>,
-    /// Whether it goes to sleep when nobody asks; default: `true`.
+    /// Whether it goes to sleep when nobody asks; default: as the served version of the model has it, `true` for the first.
     #[serde(default)]
     pub scale_to_zero: Option<bool>,
     /// Percent of the traffic, step by step, ending with 100; default: `[10, 100]`.
     #[serde(default)]
     pub traffic: Option<Vec<u8>>,
-    /// How long each step is watched; default: `2m`.
+    /// How long each step is watched, at least a minute for anything to be seen; default: `2m`.
     #[serde(default)]
     pub bake: Option<Period>,
     /// Fewer requests than this in a step prove nothing; default: `20`.
@@ -128,18 +131,27 @@ pub struct Serve {
     /// What happens after a step with too few requests: `stop` takes the promotion back, `go-on` goes on; default: `stop`.
     #[serde(default)]
     pub on_few_requests: Option<OnFew>,
-    /// The share of a step's requests that may fail, in percent; default: `1`.
+    /// The share of a step's requests that may fail, or take longer than `latency`, in percent, and how much more than
+    /// what served before may be answered 4xx; default: `1`.
     #[serde(default)]
     pub errors_at_most: Option<f64>,
     /// How far the candidate's answers to test requests may be from the champion's; default: any number is right.
     #[serde(default)]
     pub tolerance: Option<f64>,
-    /// How long an answer to a test request may take; default: any time.
+    /// How long an answer may take, to a test request and to those that a traffic step sees; default: any time.
     #[serde(default)]
     pub latency: Option<Period>,
-    /// Bodies of test requests, beside the model's own input example.
+    /// Bodies of test requests, beside the model's own input example: sent before there is traffic, and at each step.
     #[serde(default, deserialize_with = "blank_is_default")]
     pub requests: Vec<IndexMap<String, Value>>,
+    /// What happens where there is nothing to try a candidate with, neither an input example nor `requests`: `stop` refuses
+    /// it, `go-on` gives it traffic untried; default: `stop`.
+    #[serde(default)]
+    pub on_no_requests: Option<OnFew>,
+    /// Whether a list of predictions has one for each row that was asked about, as long as no champion shows what it has;
+    /// `false` for a forecast or a sum; default: `true`.
+    #[serde(default)]
+    pub row_by_row: Option<bool>,
     /// How long the workspace may build; default: `40m`.
     #[serde(default)]
     pub build: Option<Period>,
@@ -216,14 +228,18 @@ impl Model {
 }
 
 impl Serve {
-    /// As the API spells them.
+    /// What is said of the compute, as the API spells it.
     pub fn settings(&self) -> Map<String, Value> {
         let mut settings = Map::new();
-        settings.insert("workload_size".into(), json!(self.size.unwrap_or(Size::Small)));
+        if let Some(size) = self.size {
+            settings.insert("workload_size".into(), json!(size));
+        }
         if let Some(compute) = &self.compute {
             settings.insert("workload_type".into(), json!(compute));
         }
-        settings.insert("scale_to_zero_enabled".into(), json!(self.scale_to_zero.unwrap_or(true)));
+        if let Some(sleeps) = self.scale_to_zero {
+            settings.insert("scale_to_zero_enabled".into(), json!(sleeps));
+        }
         settings
     }
 
@@ -257,19 +273,27 @@ impl Serve {
         self.on_few_requests == Some(OnFew::GoOn)
     }
 
+    pub fn goes_on_untried(&self) -> bool {
+        self.on_no_requests == Some(OnFew::GoOn)
+    }
+
+    pub fn row_by_row(&self) -> bool {
+        self.row_by_row.unwrap_or(true)
+    }
+
     pub fn latency(&self) -> Option<Duration> {
         self.latency.map(|period| period.0)
     }
 
     fn effective(&self) -> Self {
         Self {
-            size: Some(self.size.unwrap_or(Size::Small)),
-            scale_to_zero: Some(self.scale_to_zero.unwrap_or(true)),
             traffic: Some(self.traffic.clone().unwrap_or_else(|| TRAFFIC.to_vec())),
             bake: Some(self.bake()),
             requests_at_least: Some(self.requests_at_least()),
             on_few_requests: Some(self.on_few_requests.unwrap_or(OnFew::Stop)),
             errors_at_most: Some(self.errors_at_most()),
+            on_no_requests: Some(self.on_no_requests.unwrap_or(OnFew::Stop)),
+            row_by_row: Some(self.row_by_row()),
             build: Some(self.build()),
             ..self.clone()
         }
@@ -278,6 +302,7 @@ impl Serve {
 
 /// What no schema shows to be wrong.
 pub(super) fn contradictions(models: &IndexMap<String, Model>, refuse: &mut impl FnMut(&str, String)) {
+    let mut served: BTreeMap<&str, &str> = BTreeMap::new();
     for (key, model) in models {
         let at = format!("models.{key}");
         if let Some(Err(why)) = model.name.as_deref().map(ModelName::parse) {
@@ -304,6 +329,11 @@ pub(super) fn contradictions(models: &IndexMap<String, Model>, refuse: &mut impl
                 ),
             );
         }
+        if let Some(other) = served.insert(name, key) {
+            let why =
+                format!("`{at}.endpoint`: `{name}` is the endpoint of `{other}` already; give each model its own");
+            refuse(&format!("{at}.endpoint"), why);
+        }
         let steps = serve.traffic();
         let rising = steps.windows(2).all(|pair| pair[0] < pair[1]);
         if steps.last() != Some(&100) || steps.first() == Some(&0) || !rising {
@@ -319,10 +349,10 @@ pub(super) fn contradictions(models: &IndexMap<String, Model>, refuse: &mut impl
             }
         }
         for (i, request) in serve.requests.iter().enumerate() {
-            const FORMS: [&str; 4] = ["dataframe_split", "dataframe_records", "instances", "inputs"];
-            if FORMS.iter().filter(|form| request.contains_key(**form)).count() != 1 {
-                let why =
-                    format!("`{at}.requests[{i}]` has exactly one of {}", FORMS.map(|f| format!("`{f}`")).join(", "));
+            let forms: Vec<&str> = SCORED.into_iter().chain(SPOKEN).collect();
+            if forms.iter().filter(|form| request.contains_key(**form)).count() != 1 {
+                let forms: Vec<String> = forms.iter().map(|form| format!("`{form}`")).collect();
+                let why = format!("`{at}.requests[{i}]` has exactly one of {}", forms.join(", "));
                 refuse(&format!("{at}.requests[{i}]"), why);
             }
         }

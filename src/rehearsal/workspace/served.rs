@@ -30,6 +30,8 @@ pub enum Build {
 pub enum Answer {
     /// Always these predictions, whatever the rows.
     Predictions { predictions: Value },
+    /// Always this body, as a model for chats or completions has one of its own.
+    Body { body: Value },
     /// One of these statuses in turn; 200 predicts as if nobody had scripted it.
     Statuses { statuses: Vec<u16> },
     /// As if nobody had scripted it, and the metrics say that it took so long; nobody waits.

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::copy::copied;
-use super::endpoint::entity_name;
 use super::preflight::Promotion;
 use crate::domain::{Failure, Reason};
 use crate::policy::{Verdict, may_promote};
@@ -63,13 +62,15 @@ async fn serves(promotion: &Promotion, at: &Context, begun: &[Begun]) -> Result<
         return Ok(None);
     };
     let now = endpoint::read(&at.world, &serve.endpoint).await?;
-    let name = entity_name(&model, version);
-    let words = now.as_ref().map_or_else(|| "nothing".to_owned(), |e| e.serving.words());
-    let everything = now.is_some_and(|e| e.serving.traffic.get(&name) == Some(&100));
+    let serving = now.map(|now| now.serving).unwrap_or_default();
+    let words = serving.words();
+    let served = serving.entity_of(&model, version);
+    let everything = served.is_some_and(|entity| serving.traffic.get(entity.name()) == Some(&100));
     if everything {
         return Ok(Some(Verdict::yes(RULE, format!("endpoint `{}` serves {words}", serve.endpoint))));
     }
-    let message = format!("end with `{name}` serving: endpoint `{}` serves {words}", serve.endpoint);
+    let message =
+        format!("end with version {version} of {model} serving: endpoint `{}` serves {words}", serve.endpoint);
     let failure = Failure::new(Reason::EndpointChanged, message);
     Ok(Some(Verdict::no(RULE, failure.hint("somebody else updates this endpoint; a bundle that has it, perhaps"))))
 }

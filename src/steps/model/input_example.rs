@@ -32,14 +32,17 @@ pub async fn request(world: &World, model: &ModelName, version: ModelVersion) ->
     })
 }
 
-/// How many rows a request asks about.
-pub fn rows(request: &Value) -> usize {
+/// How many rows a request asks about; none where that does not show.
+pub fn rows(request: &Value) -> Option<usize> {
     let list = |value: &Value| value.as_array().map(Vec::len);
-    let columns = |value: &Value| value.as_object()?.values().find_map(list);
+    let columns = |value: &Value| {
+        let mut lengths = value.as_object()?.values().map(list);
+        let first = lengths.next()?;
+        lengths.all(|length| length == first).then_some(first)?
+    };
     [&request["dataframe_split"]["data"], &request["dataframe_records"], &request["instances"], &request["inputs"]]
         .into_iter()
         .find_map(|rows| list(rows).or_else(|| columns(rows)))
-        .unwrap_or(0)
 }
 
 async fn file(world: &World, model: &ModelName, version: ModelVersion, name: &str) -> Result<Option<Vec<u8>>, Failure> {
@@ -60,11 +63,13 @@ mod tests {
     #[test]
     fn rows_are_counted_in_every_form() {
         for (request, count) in [
-            (json!({"dataframe_split": {"columns": ["a"], "data": [[1], [2], [3]]}}), 3),
-            (json!({"dataframe_records": [{"a": 1}]}), 1),
-            (json!({"instances": [1, 2]}), 2),
-            (json!({"inputs": {"a": [1, 2, 3, 4]}}), 4),
-            (json!({"prompt": "?"}), 0),
+            (json!({"dataframe_split": {"columns": ["a"], "data": [[1], [2], [3]]}}), Some(3)),
+            (json!({"dataframe_records": [{"a": 1}]}), Some(1)),
+            (json!({"instances": [1, 2]}), Some(2)),
+            (json!({"inputs": {"a": [1, 2, 3, 4], "b": [1, 2, 3, 4]}}), Some(4)),
+            (json!({"inputs": {"text": "?", "tags": ["a", "b"]}}), None),
+            (json!({"inputs": "?"}), None),
+            (json!({"messages": [{"role": "user", "content": "?"}]}), None),
         ] {
             assert_eq!(rows(&request), count, "{request}");
         }

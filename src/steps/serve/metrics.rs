@@ -100,6 +100,13 @@ impl Tally {
         self.sum(&self.before, entity)
     }
 
+    /// In that minute and since.
+    pub fn throughout(&self, entity: &str) -> Counted {
+        let mut counted = self.before(Some(entity));
+        counted += self.since(Some(entity));
+        counted
+    }
+
     fn sum(&self, minutes: &Minutes, entity: Option<&str>) -> Counted {
         let mut counted = Counted::default();
         for minute in minutes.values() {

@@ -61,10 +61,7 @@ fn ask(call: &mut Call, endpoint: &str, config: &Value, entity: &str) -> Answer 
     asked.requests += 1;
     asked.took.push(took);
     match answer {
-        Ok(predictions) => {
-            let body = json!({"predictions": predictions});
-            Reply::json(body).map(|reply| reply.with("served-model-name", entity))
-        }
+        Ok(body) => Reply::json(body).map(|reply| reply.with("served-model-name", entity)),
         Err(refusal) => {
             let errors =
                 if refusal.status.is_server_error() { &mut asked.server_errors } else { &mut asked.client_errors };
@@ -75,10 +72,11 @@ fn ask(call: &mut Call, endpoint: &str, config: &Value, entity: &str) -> Answer 
 }
 
 fn answered(call: &mut Call, model_version: &str) -> Result<Value, Refusal> {
-    let rows = rows(&Value::Object(call.take_json()))?;
+    let body = Value::Object(call.take_json());
     let script = call.store.served.answer(model_version).cloned();
     match script {
-        Some(served::Answer::Predictions { predictions }) => return Ok(predictions),
+        Some(served::Answer::Predictions { predictions }) => return Ok(json!({"predictions": predictions})),
+        Some(served::Answer::Body { body }) => return Ok(body),
         Some(served::Answer::Statuses { statuses }) => {
             let turn = call.store.served.shared_out.entry(model_version.to_owned()).or_default();
             let status = statuses.get(usize::try_from(*turn).unwrap_or(0) % statuses.len().max(1)).copied();
@@ -89,8 +87,10 @@ fn answered(call: &mut Call, model_version: &str) -> Result<Value, Refusal> {
         }
         Some(served::Answer::Late { .. }) | None => {}
     }
+    let rows = rows(&body)?;
     let bytes = bytes_of(call.store, model_version);
-    Ok(rows.iter().map(|row| json!(number(&bytes, row))).collect())
+    let predictions: Value = rows.iter().map(|row| json!(number(&bytes, row))).collect();
+    Ok(json!({"predictions": predictions}))
 }
 
 /// One row each, from the only one of the four forms that is given.

@@ -1,6 +1,7 @@
 //! Model serving endpoints: configuration, tags, and updates that take their time and may fail.
 //!
-//! While an update goes on the old configuration serves; one that fails leaves it as if nothing had happened.
+//! While an update goes on the old configuration serves; one that fails leaves it as if nothing had happened. A new
+//! endpoint has no configuration before its first build has ended, and none after one that failed.
 
 use std::collections::BTreeSet;
 
@@ -150,13 +151,10 @@ fn shown(call: &mut Call, name: &str) -> Answer {
 fn failed(call: &mut Call, name: &str, log: &str) -> Result<(), Refusal> {
     let doc = find(call, name)?;
     let pending = doc.as_object_mut().and_then(|d| d.shift_remove("pending_config"));
-    let serves = pending.is_some();
+    let serves = doc["config"].is_object();
     let ready = if serves { "READY" } else { "NOT_READY" };
     doc["state"] = json!({"ready": ready, "config_update": "UPDATE_FAILED"});
-    let built = pending.unwrap_or_else(|| doc["config"].clone());
-    if !serves {
-        entities_mut(&mut doc["config"]).for_each(|e| e["state"] = state("DEPLOYMENT_FAILED", "the build failed"));
-    }
+    let built = pending.unwrap_or_default();
     let names = entities(&built).filter_map(|e| e["name"].as_str());
     let logs: Vec<(String, String)> = names.map(|e| (format!("{name}/{e}"), log.to_owned())).collect();
     call.store.served.build_logs.extend(logs);
@@ -181,7 +179,9 @@ pub(crate) fn create(call: &mut Call) -> Answer {
     doc.insert("creation_timestamp".into(), json!(now));
     doc.insert("last_updated_timestamp".into(), json!(now));
     doc.insert("permission_level".into(), json!("CAN_MANAGE"));
-    doc.insert("config".into(), config);
+    doc.shift_remove("config");
+    config["start_time"] = json!(now);
+    doc.insert("pending_config".into(), config);
     doc.insert("state".into(), json!({"ready": "NOT_READY", "config_update": "IN_PROGRESS"}));
     call.store.table("serving_endpoints").insert(name.clone(), Value::Object(doc));
     call.store.served.begin(&name);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Part, arrived, before, entity_name};
+use super::{Part, arrived, before};
 use crate::domain::endpoint::Serving;
 use crate::domain::{Failure, fact};
 use crate::policy::Verdict;
 use crate::policy::candidate_answers::{self, Trial};
 use crate::ports::World;
-use crate::saga::{Begun, Event, Graph};
+use crate::saga::{Begun, Graph};
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::input_example;
 use crate::steps::serve::{ask, endpoint};
@@ -26,20 +26,23 @@ impl Phase for Candidate {
     }
 
     async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
-        let candidate = self.0.candidate(begun)?;
+        let (model, version) = self.0.version(begun)?;
         let now = endpoint::read(&at.world, &self.0.serve.endpoint).await?;
-        let wanted = match &now {
-            Some(now) => now.serving.clone().trimmed().with(candidate.clone()),
-            None => Serving::alone(candidate.clone()),
+        let serving = now.as_ref().map(|now| now.serving.clone()).unwrap_or_default();
+        let candidate = serving.candidate(&model, version, &self.0.serve.settings);
+        let serves_all = serving.gives_all_to(&candidate);
+        let wanted = match serving.entities.as_slice() {
+            // There is no endpoint, or one whose first build failed.
+            [] => Serving::alone(candidate.clone()),
+            _ => serving.trimmed().with(candidate.clone()),
         };
-        let serves_all = now.as_ref().is_some_and(|now| now.serving.gives_all_to(&candidate));
         let facts =
             vec![(fact::ENDPOINT, json!({"name": self.0.serve.endpoint, "was": now.map(|e| e.serving.words())}))];
         if serves_all {
             // An earlier run came as far as this: what still lies beside it is its way back.
             return Ok(Decision { facts, ..Decision::default() });
         }
-        let step = self.0.step(at, "candidate".to_owned(), wanted, &candidate, None);
+        let step = self.0.step(at, "candidate".to_owned(), wanted, candidate.name(), None);
         Ok(Decision { facts, changes: Graph::new().then(Arc::new(step)), ..Decision::default() })
     }
 }
@@ -57,13 +60,6 @@ impl Phase for Try {
             return Ok(Decision { verdicts: vec![refused], ..Decision::default() });
         }
         let requests = requests(&self.0, at, begun).await?;
-        if requests.is_empty() {
-            let (model, _) = self.0.version(begun)?;
-            let message = format!(
-                "{model} brings no input example, and `serve.requests` names none: the candidate was not tried"
-            );
-            at.journal.record(Event::Notice { message }).await?;
-        }
         let mut verdicts = Vec::from_iter(arrived(begun));
         verdicts.push(try_out(&self.0, at, begun, &requests, 0).await?);
         Ok(Decision { verdicts, ..Decision::default() })
@@ -74,13 +70,7 @@ impl Phase for Try {
 pub(super) async fn requests(part: &Part, at: &Context, begun: &[Begun]) -> Result<Vec<Value>, Failure> {
     let (model, version) = part.version(begun)?;
     let mut requests = part.serve.requests.clone();
-    match input_example::request(&at.world, &model, version).await {
-        Ok(example) => requests.extend(example),
-        Err(failure) => {
-            let message = format!("the model's own input example could not be tried: {failure}");
-            at.journal.record(Event::Notice { message }).await?;
-        }
-    }
+    requests.extend(input_example::request(&at.world, &model, version).await?);
     Ok(requests)
 }
 
@@ -92,8 +82,7 @@ pub(super) async fn try_out(
     requests: &[Value],
     percent: u64,
 ) -> Result<Verdict, Failure> {
-    let (model, version) = part.version(begun)?;
-    let candidate = entity_name(&model, version);
+    let candidate = part.candidate(at, begun).await?;
     let champion = before(begun).and_then(|was| was.champion().map(|e| e.name().to_owned()));
     let mut trials = Vec::new();
     for request in requests {

@@ -13,20 +13,21 @@ use serde_json::{Map, Value};
 
 use self::candidate::{Candidate, Try};
 use self::traffic::{Bake, Share};
-use crate::domain::endpoint::{Entity, Serving};
+use crate::domain::endpoint::Serving;
 use crate::domain::{Failure, ModelName, ModelVersion, Reason};
 use crate::policy::canary_is_well::Demands;
 use crate::policy::candidate_answers::Limits;
 use crate::policy::{Verdict, endpoint_serves};
 use crate::saga::Begun;
 use crate::stages::phase::{Context, Phase};
-use crate::steps::serve::set_endpoint::{self, SetEndpoint};
+use crate::steps::serve::endpoint;
+use crate::steps::serve::set_endpoint::{self, SetEndpoint, Wanted};
 
 /// How a model is served.
 #[derive(Clone, Debug)]
 pub struct Serve {
     pub endpoint: String,
-    /// Size and the like, as the API spells them.
+    /// Size and the like, as far as they are configured, as the API spells them.
     pub settings: Map<String, Value>,
     /// Percent, ending with 100.
     pub traffic: Vec<u64>,
@@ -63,10 +64,20 @@ impl Part {
         (self.promoted)(begun).ok_or_else(none)
     }
 
-    fn candidate(&self, begun: &[Begun]) -> Result<Entity, Failure> {
+    /// The name of the entity that is promoted: what this run gave it, or what it is served as already.
+    async fn candidate(&self, at: &Context, begun: &[Begun]) -> Result<String, Failure> {
+        if let Some(last) = begun.iter().rev().find(|b| b.spec.verb == set_endpoint::VERB) {
+            return Ok(last.spec.args["candidate"].as_str().unwrap_or_default().to_owned());
+        }
         let (model, version) = self.version(begun)?;
-        let name = entity_name(&model, version);
-        Ok(Entity::of_model(&name, &model, version, self.serve.settings.clone()))
+        let now = endpoint::read(&at.world, &self.serve.endpoint).await?.ok_or_else(|| self.gone())?;
+        let served = now.serving.entity_of(&model, version).map(|entity| entity.name().to_owned());
+        served.ok_or_else(|| self.gone())
+    }
+
+    fn gone(&self) -> Failure {
+        let message = format!("share out the traffic of endpoint `{}`: it is gone", self.serve.endpoint);
+        Failure::new(Reason::EndpointChanged, message).hint("somebody deleted it meanwhile")
     }
 
     fn step(
@@ -74,25 +85,19 @@ impl Part {
         at: &Context,
         step: String,
         wanted: Serving,
-        candidate: &Entity,
+        candidate: &str,
         original: Option<Value>,
     ) -> SetEndpoint {
         SetEndpoint {
             name: self.serve.endpoint.clone(),
             step,
-            wanted,
-            candidate: candidate.name().to_owned(),
+            wanted: Wanted::Whole(wanted),
+            candidate: candidate.to_owned(),
             original,
             limit: self.serve.build,
             stop: Some(at.options.stop.clone()),
         }
     }
-}
-
-/// Letters, digits, `_` and `-` are what a name may have.
-pub fn entity_name(model: &ModelName, version: ModelVersion) -> String {
-    let fits = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
-    format!("{}-v{version}", model.name.chars().map(fits).collect::<String>())
 }
 
 /// What the endpoint was before this run's first step; null where there was none.
@@ -101,20 +106,21 @@ fn original(begun: &[Begun]) -> Option<Value> {
     Some(first.receipt.0["original"].clone())
 }
 
+/// What served before; an endpoint whose first build failed served nothing.
 fn before(begun: &[Begun]) -> Option<Serving> {
-    serde_json::from_value(original(begun)?).ok()
+    let before: Serving = serde_json::from_value(original(begun)?).ok()?;
+    Some(before).filter(|before| !before.entities.is_empty())
 }
 
 /// What the last update of the endpoint came to; nothing where none was needed.
 fn arrived(begun: &[Begun]) -> Option<Verdict> {
     let last = begun.iter().rev().find(|b| b.spec.verb == set_endpoint::VERB)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let meant = serde_json::from_value::<Serving>(last.spec.args["wanted"].clone()).ok()?;
     let outcome = last.outcome.as_ref().map(|outcome| &outcome.0).unwrap_or(&Value::Null);
     Some(endpoint_serves::verdict(&endpoint_serves::Ended {
         endpoint: text(&last.spec.args["endpoint"]),
         step: text(&last.spec.args["step"]),
-        meant: meant.words(),
+        meant: text(&last.spec.args["wanted"]),
         update: text(&outcome["update"]),
         serves: text(&outcome["serves"]),
         log: text(&outcome["log"]),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::candidate::{requests, try_out};
-use super::{Part, arrived, before, entity_name, original};
+use super::{Part, arrived, before, original};
 use crate::domain::endpoint::Entity;
 use crate::domain::{Failure, Reason};
 use crate::policy::Verdict;
@@ -14,7 +14,7 @@ use crate::policy::canary_is_well::{self, Beside, Seen};
 use crate::saga::{Begun, Graph};
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::serve::endpoint;
-use crate::steps::serve::metrics::Tally;
+use crate::steps::serve::metrics::{Counted, Tally};
 
 pub(super) struct Share {
     pub part: Part,
@@ -29,13 +29,10 @@ impl Phase for Share {
     }
 
     async fn decide(&self, at: &Context, begun: &[Begun]) -> Result<Decision, Failure> {
-        let candidate = self.part.candidate(begun)?;
-        let Some(now) = endpoint::read(&at.world, &self.part.serve.endpoint).await? else {
-            let message = format!("share out the traffic of endpoint `{}`: it is gone", self.part.serve.endpoint);
-            return Err(Failure::new(Reason::EndpointChanged, message).hint("somebody deleted it meanwhile"));
-        };
+        let candidate = self.part.candidate(at, begun).await?;
+        let now = endpoint::read(&at.world, &self.part.serve.endpoint).await?.ok_or_else(|| self.part.gone())?;
         let before = before(begun).map(|was| was.traffic).unwrap_or_default();
-        let wanted = now.serving.clone().giving(candidate.name(), self.percent, &before);
+        let wanted = now.serving.clone().giving(&candidate, self.percent, &before);
         if now.serving.is(&wanted) {
             // A first version has everything from the beginning.
             return Ok(Decision::default());
@@ -91,10 +88,11 @@ impl Bake {
         let apart = tally.tells_apart();
         let counted = tally.since(apart.then_some(who.candidate));
         // What has no traffic any more had some in the minute before; so had everything where nobody tells them apart.
-        let mut champion = tally.before(apart.then_some(who.champion).flatten());
-        if let Some(name) = who.champion.filter(|_| apart) {
-            champion += tally.since(Some(name));
-        }
+        let champion = match who.champion {
+            Some(name) if apart => tally.throughout(name),
+            None if apart => Counted::default(),
+            _ => tally.before(None),
+        };
         Seen {
             percent: self.percent,
             seconds: waited.as_secs(),
@@ -122,8 +120,7 @@ impl Phase for Bake {
             // Nothing else serves: whoever asks, asks the candidate, and there is nothing to go back to.
             return Ok(Decision::default());
         };
-        let (model, version) = self.part.version(begun)?;
-        let candidate = entity_name(&model, version);
+        let candidate = self.part.candidate(at, begun).await?;
         let requests = requests(&self.part, at, begun).await?;
         let mut verdicts = Vec::new();
         if !requests.is_empty() {
