@@ -211,3 +211,15 @@ async fn what_was_deleted_behind_our_back_is_made_again() {
     assert_ne!(job_id(world.workspace()), id);
     same(&before, &settled(world.workspace()));
 }
+
+/// Of every target, and before anybody is asked anything: what it refers to is there.
+#[tokio::test]
+async fn a_reference_to_no_resource_is_found_in_every_target() {
+    let world = StageWorld::with_tiers().await;
+    let broken = "  staging:\n    resources: {jobs: {train: {max_concurrent_runs: 1, tags: {on: '${resources.jobs.nobody.id}'}}}}\n";
+    world.edit("databricks.yml", "  staging:\n", broken);
+    let pull = world.pull_request();
+    let left = world.validate(Event::pull_request(pull)).run().await;
+    refused(&left, 2, "invalid-bundle");
+    assert!(left.stdout.contains("no such node \"resources.jobs.nobody\""), "{}", left.stdout);
+}

@@ -12,6 +12,7 @@ use super::{Run, prepare, surroundings};
 use crate::adapters::host::Repository;
 use crate::app::disk::Disk;
 use crate::bundle::load::TargetInfo;
+use crate::bundle::planning::planner;
 use crate::bundle::{Git, Options};
 use crate::domain::fact::{self, Engine as Chosen, Target};
 use crate::domain::{Diagnostic, Failure, Host, Purpose, Reason, Severity, Stage};
@@ -74,6 +75,11 @@ pub async fn load(run: &Run<'_>, config: &Config, asked: &str) -> Result<Engines
         }
     }
     found.extend(resolved.iter().flat_map(|target| out_of_place(config, target)));
+    for diagnostic in resolved.iter().filter_map(|target| target.tree.as_ref()).flat_map(planner::to_nothing) {
+        if !found.contains(&diagnostic) {
+            found.push(diagnostic);
+        }
+    }
     run.fact(fact::DIAGNOSTICS, &found).await?;
     refuse_errors(&found)?;
     named_jobs_exist(config, asked, &resolved)?;

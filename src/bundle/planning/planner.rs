@@ -281,10 +281,7 @@ fn order(nodes: &BTreeMap<String, Wanted>) -> Result<Vec<String>, Diagnostic> {
         let mut needs = BTreeSet::new();
         for Dependency { node: on, label } in &wanted.depends_on {
             if !nodes.contains_key(on) {
-                let summary = format!("invalid dependency {label:?}, no such node {on:?}");
-                let mut diagnostic = Diagnostic::error(summary);
-                diagnostic.place = wanted.origin.clone();
-                return Err(diagnostic);
+                return Err(no_such_node(wanted, on, label));
             }
             if needs.insert(on.as_str()) {
                 dependants.entry(on).or_default().insert(node, label);
@@ -307,6 +304,20 @@ fn order(nodes: &BTreeMap<String, Wanted>) -> Result<Vec<String>, Diagnostic> {
         }
     }
     if out.len() < nodes.len() { Err(cycle(nodes, &dependants)) } else { Ok(out) }
+}
+
+fn no_such_node(wanted: &Wanted, on: &str, label: &str) -> Diagnostic {
+    let summary = format!("invalid dependency {label:?}, no such node {on:?}");
+    Diagnostic { place: wanted.origin.clone(), ..Diagnostic::error(summary) }
+}
+
+/// References to resources that the configuration does not have: known before anybody is asked anything.
+pub fn to_nothing(config: &Tree) -> Vec<Diagnostic> {
+    let Ok(nodes) = wanted(config) else { return Vec::new() };
+    let refers = |wanted| move |on: &Dependency| (wanted, on.node.clone(), on.label.clone());
+    let all = nodes.values().flat_map(|wanted| wanted.depends_on.iter().map(refers(wanted)));
+    let missing = all.filter(|(_, on, label)| label.starts_with("${resources.") && !nodes.contains_key(on));
+    missing.map(|(wanted, on, label)| no_such_node(wanted, &on, &label)).collect()
 }
 
 /// Names a cycle, from the first node by name that lies on one.

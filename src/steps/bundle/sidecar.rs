@@ -31,7 +31,11 @@ pub struct Sidecar {
 impl Sidecar {
     /// For a person who waits.
     pub fn holder(&self, now: Timestamp) -> String {
-        let who = if self.url.is_empty() { format!("job `{}`", self.job) } else { self.url.clone() };
+        let who = match (self.url.as_str(), self.job.as_str()) {
+            ("", "") => "a run outside of Actions".to_owned(),
+            ("", job) => format!("job `{job}`"),
+            (url, _) => url.to_owned(),
+        };
         let silent = self.heartbeat.parse::<Timestamp>().map(|t| now.duration_since(t).as_secs()).unwrap_or(0);
         let alive = if silent > 3 * HEARTBEAT_SECONDS as i64 {
             format!("silent for {silent} s, so it may be dead")

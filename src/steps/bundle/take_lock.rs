@@ -94,7 +94,7 @@ impl TakeLock {
             let who = self.who(&held, world.clock.as_ref()).await;
             let waited = world.clock.now().duration_since(started).unsigned_abs();
             if waited >= claim.wait || claim.stop.requested() {
-                return Err(StepError::refused(in_line(&held, &who, waited)));
+                return Err(StepError::refused(self.in_line(&held, &who, waited)));
             }
             if who != told {
                 info!("waiting for the deployment lock, which is held by {who}");
@@ -134,20 +134,21 @@ impl TakeLock {
         }));
     }
 
+    fn in_line(&self, held: &Holder, who: &str, waited: Duration) -> Failure {
+        let mut failure = held.failure();
+        failure.message = format!("take the deployment lock: it is held by {who}; waited {} s", waited.as_secs());
+        failure.hint = Some(format!(
+            "let the other deployment end, or cancel it; a lock that a dead run left is deleted with its file \
+             {}/deploy.lock in the workspace, and the next run sees to what that run left behind",
+            self.state_path
+        ));
+        failure
+    }
+
     async fn id_in_file(&self) -> Result<Option<String>, StepError> {
         let holder = lock::holder(&self.files, &self.state_path).await.map_err(Failure::from)?;
         Ok(holder.map(|h| h.id))
     }
-}
-
-fn in_line(held: &Holder, who: &str, waited: Duration) -> Failure {
-    let mut failure = held.failure();
-    failure.message = format!("take the deployment lock: it is held by {who}; waited {} s", waited.as_secs());
-    failure.hint = Some(
-        "let the other deployment end, or cancel it; a lock that a dead run left is deleted with its file deploy.lock"
-            .to_owned(),
-    );
-    failure
 }
 
 fn id_of(receipt: &Receipt) -> &str {
