@@ -59,9 +59,10 @@ pub enum Fault {
 pub const KNOCKS: u32 = 5;
 
 impl Fault {
-    /// Asking again cannot help: the certificate stays what it is.
+    /// Asking again cannot help: the certificate, a token that no header takes, and a server without TLS stay what they are.
     pub fn is_final(&self) -> bool {
-        matches!(self, Fault::NotSent(why) if why.contains("certificate"))
+        const STAY: [&str; 3] = ["certificate", "header value", "corrupt message"];
+        matches!(self, Fault::NotSent(why) if STAY.iter().any(|what| why.contains(what)))
     }
 
     pub fn of(error: &reqwest::Error, timeout: Duration) -> Self {

@@ -53,7 +53,8 @@ impl Desk {
         raw.secrets().for_each(|secret| masker.mask(secret));
         env.values().for_each(|value| masker.mask_address(value));
         let console = Console::new(stream, Arc::clone(&masker));
-        log_to(&console, &env);
+        let debug = env.get("RUNNER_DEBUG").is_some_and(|v| v == "1");
+        log_to(&console, &env, debug);
         let (asked, stop) = Stop::new();
         let signals = Signals::listen(asked.clone()).map_err(|e| internal("listen to signals", e))?;
         let folder = std::env::current_dir().map_err(|e| internal("find the working folder", e))?;
@@ -81,9 +82,8 @@ fn internal(doing: &str, error: std::io::Error) -> Failure {
     Failure::new(Reason::Internal, doing).because(error)
 }
 
-/// `MLOPS_DEPLOY_LOG` takes the filters of `tracing`; the runner's debug switch is obeyed.
-fn log_to(console: &Console, env: &BTreeMap<String, String>) {
-    let debug = env.get("RUNNER_DEBUG").is_some_and(|v| v == "1");
+/// `MLOPS_DEPLOY_LOG` takes the filters of `tracing`.
+pub fn log_to(console: &Console, env: &BTreeMap<String, String>, debug: bool) {
     let default = if debug { "mlops_deploy=debug" } else { "mlops_deploy=info" };
     let filter = env.get("MLOPS_DEPLOY_LOG").and_then(|f| EnvFilter::try_new(f).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(default));

@@ -237,3 +237,17 @@ async fn a_file_whose_name_is_no_text_is_not_left_out_silently() {
     fs::write(hand.folder.path().join(".gitignore"), "*.txt\n").unwrap();
     hand.done(&["deploy"]).await;
 }
+
+#[tokio::test]
+async fn a_token_that_no_header_takes_is_told_at_once() {
+    let hand = Hand::with("bundle: {name: hand}\n").await;
+    let mut command = hand.command(&["validate", "--debug"]);
+    let output = command.env("DATABRICKS_TOKEN", "dapi-\nsecret").output().await.unwrap();
+    let said = said(&output);
+    assert!(!output.status.success() && said.contains("header value") && !said.contains("secret"), "{said}");
+    assert!(!said.contains("again in"), "{said}");
+    hand.workspace.control().faults().add(Rule::on("GET", "*/scim/v2/Me", Fault::status(503)));
+    let mut command = hand.command(&["validate", "--debug"]);
+    let output = command.env("DATABRICKS_BUNDLE_RETRY_INTERVAL_MS", "1").output().await.unwrap();
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("again in"), "{output:?}");
+}

@@ -29,7 +29,7 @@ pub struct Global {
     /// A variable's value, such as `name=value`; may be repeated.
     #[arg(long = "var", global = true, action = ArgAction::Append, value_name = "NAME=VALUE")]
     pub variables: Vec<String>,
-    /// More on stderr.
+    /// Says on stderr which requests are sent again, and why.
     #[arg(long, global = true)]
     pub debug: bool,
 }

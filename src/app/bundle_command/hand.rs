@@ -2,6 +2,7 @@
 //! the resolved configuration.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,9 +10,10 @@ use super::args::Global;
 use super::hooks::Hook;
 use super::lists;
 use crate::adapters::databricks::{PersonalToken, Profiles, Settings, Workspace};
-use crate::adapters::host::{LocalFiles, Masker, Repository, SystemClock};
+use crate::adapters::host::{Console, LocalFiles, Masker, Repository, Stream, SystemClock};
 use crate::adapters::http;
 use crate::adapters::transfer::{self, HttpTransfer};
+use crate::app::desk::log_to;
 use crate::app::disk::Disk;
 use crate::bundle::load::{self, Loaded, ROOT_NAMES};
 use crate::bundle::resolve::resolve_loaded;
@@ -95,7 +97,11 @@ pub fn show(diagnostics: &[Diagnostic]) {
 
 impl Hand {
     pub fn new(global: Global, cluster_id: Option<String>) -> Result<Self, Quit> {
-        let env: BTreeMap<String, String> = std::env::vars().collect();
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let env: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
+        if global.debug {
+            log_to(&Console::new(Arc::new(Stream::plain(std::io::stderr())), Arc::new(Masker::new())), &env, true);
+        }
         let root = find_root(&env)?;
         let variables = lists::variables(&global.variables).map_err(|e| Failure::new(Reason::InvalidInput, e))?;
         let target = global.target.clone().or_else(|| env.get("DATABRICKS_BUNDLE_TARGET").cloned());
