@@ -106,6 +106,7 @@ reasons! {
     CopyDiffers "copy-differs" Refused "what was read back from a copied model version is not the original; it was not finalized",
     MetricMissing "metric-missing" Refused "a metric that the gate names was not logged",
     MetricNotANumber "metric-not-a-number" Refused "a metric is NaN or infinite: it proves nothing",
+    MetricAmbiguous "metric-ambiguous" Refused "a metric was logged with two values of one moment; both are named, none is guessed",
     BelowThreshold "below-threshold" Refused "a metric misses the limit that the gate sets",
     WorseThanChampion "worse-than-champion" Refused "the candidate is worse than the version that serves",
     Incomparable "incomparable" Refused "the champion has no such metric: the candidate cannot be compared",

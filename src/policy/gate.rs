@@ -2,7 +2,7 @@
 //! champion's on the same data.
 //!
 //! The rules are those of MLflow's `MetricThreshold`; what MLflow leaves to whoever reads the result is refused here: a
-//! metric that is missing, not a number, or taken on other data proves nothing, and a model that nobody compared with the
+//! metric that is missing, not a number, of two values, or taken on other data proves nothing, and a model that nobody compared with the
 //! champion never replaces it. A gate that compares no metric by its own word compares all of them.
 
 use std::collections::BTreeMap;
@@ -46,6 +46,8 @@ impl Comparison {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Score {
     pub value: f64,
+    /// Another value that was logged of the same moment.
+    pub contradicted_by: Option<f64>,
     /// Of the data it was taken on, where that was logged.
     pub dataset: Option<String>,
 }
@@ -114,7 +116,7 @@ fn judge(
     let Some(score) = score else {
         return Err((Reason::MetricMissing, "was not logged by the candidate's run".to_owned()));
     };
-    let value = finite(score.value, "the candidate's")?;
+    let value = finite(score, "the candidate's")?;
     if let Some(limit) = demand.at_least.filter(|limit| value < *limit) {
         return Err((
             Reason::BelowThreshold,
@@ -134,7 +136,7 @@ fn judge(
     let Some(theirs) = scores.get(metric) else {
         return Err((Reason::Incomparable, format!("cannot be compared: the champion, {who}, has none")));
     };
-    let baseline = finite(theirs.value, "the champion's")?;
+    let baseline = finite(theirs, "the champion's")?;
     if demand.same_dataset {
         same_data(score, theirs, who)?;
     }
@@ -171,7 +173,13 @@ fn needed(demand: &Demand, baseline: f64) -> f64 {
     if demand.higher_is_better { baseline + change } else { baseline - change }
 }
 
-fn finite(value: f64, whose: &str) -> Result<f64, (Reason, String)> {
+fn finite(score: &Score, whose: &str) -> Result<f64, (Reason, String)> {
+    let value = score.value;
+    if let Some(other) = score.contradicted_by {
+        let (one, other) = (number(value), number(other));
+        let why = format!("proves nothing: {whose} value of one moment is {one} and {other}");
+        return Err((Reason::MetricAmbiguous, why));
+    }
     if value.is_nan() {
         return Err((Reason::MetricNotANumber, format!("proves nothing: {whose} value is no number (NaN)")));
     }
@@ -232,6 +240,7 @@ fn hint(reason: Reason) -> &'static str {
             "log it in the training or the validation job, under this name, on the run that makes the version"
         }
         Reason::MetricNotANumber => "look at the run: it divided by nothing, or its data were empty",
+        Reason::MetricAmbiguous => "log each metric under a name of its own, and what replaces a value later than it",
         Reason::Incomparable => {
             "score the champion in the validation job too, and log its metric on the champion's run"
         }
@@ -251,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn score(value: f64) -> Score {
-        Score { value, dataset: Some("d1".into()) }
+        Score { value, dataset: Some("d1".into()), ..Score::default() }
     }
 
     fn told(demand: Demand, candidate: Option<Score>, champion: &Champion) -> Result<String, (Reason, String)> {
@@ -282,11 +291,13 @@ mod tests {
         let empty = Champion::Is("version 3".into(), Scores::new());
         let other = Score { dataset: Some("d2".into()), ..score(0.9) };
         let bare = Score { dataset: None, ..score(0.9) };
+        let twice = Score { contradicted_by: Some(0.7), ..score(0.9) };
         let cases = [
             (None, champion(0.8), Reason::MetricMissing, "was not logged"),
             (Some(score(f64::NAN)), champion(0.8), Reason::MetricNotANumber, "the candidate's value is no number"),
             (Some(score(f64::INFINITY)), champion(0.8), Reason::MetricNotANumber, "the candidate's value is infinite"),
             (Some(score(f64::NEG_INFINITY)), champion(0.8), Reason::MetricNotANumber, "infinite"),
+            (Some(twice), champion(0.8), Reason::MetricAmbiguous, "the candidate's value of one moment is 0.9 and 0.7"),
             (Some(score(0.9)), champion(f64::NAN), Reason::MetricNotANumber, "the champion's value is no number"),
             (Some(score(0.9)), empty, Reason::Incomparable, "the champion, version 3, has none"),
             (Some(other), champion(0.8), Reason::OtherDataset, "on dataset d2, the champion's (version 3) on d1"),

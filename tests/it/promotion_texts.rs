@@ -32,15 +32,17 @@ fn gate() -> Vec<Failure> {
     let demand = Demand { at_least: Some(0.8), higher_is_better: true, same_dataset: true, ..Demand::default() };
     let demands = BTreeMap::from([("roc_auc".to_owned(), demand)]);
     let score = |value, dataset: &str| {
-        let score = Score { value, dataset: Some(dataset.to_owned()) };
+        let score = Score { value, dataset: Some(dataset.to_owned()), ..Score::default() };
         BTreeMap::from([("roc_auc".to_owned(), score)])
     };
     let champion = || Champion::Is("version 3".to_owned(), score(0.9, "2026-10"));
+    let twice = Score { contradicted_by: Some(0.7), ..score(0.9, "2026-10")["roc_auc"].clone() };
     let nobody_compares = Champion::Is("version 3".to_owned(), BTreeMap::new());
     let cases = [
         (BTreeMap::new(), champion()),
         (score(f64::NAN, "2026-10"), champion()),
         (score(f64::INFINITY, "2026-10"), champion()),
+        (BTreeMap::from([("roc_auc".to_owned(), twice)]), champion()),
         (score(0.7, "2026-10"), champion()),
         (score(0.85, "2026-10"), champion()),
         (score(0.95, "2026-11"), champion()),

@@ -96,6 +96,17 @@ async fn what_a_model_must_show_is_what_its_release_says() {
     assert!(left.stdout.contains("mlops-deploy.yml says something else by now"), "{}", left.stdout);
 }
 
+/// Training measures on what it has seen; the validation job has the word that counts, and logs it on the run.
+#[tokio::test]
+async fn what_the_validation_measured_counts_and_not_what_training_said_of_itself() {
+    let (world, release, commit) = with_champion().await;
+    let proud = Training { commit: &commit, dataset: "d1", metrics: &[("auc", json!(0.97))] };
+    let step = world.deploy_staging(&release);
+    let left = trainer(&world).trains_and_validates(step, proud, &[("auc", json!(0.85))]).await;
+    refused(&world, &left, "worse-than-champion").await;
+    assert!(left.summary.contains("| `churn auc` | `0.85` |"), "{}", left.summary);
+}
+
 /// What a training made is the user's: its version stays, and so does what holds it. The next release goes on from there.
 #[tokio::test]
 async fn a_first_version_that_is_refused_stays_and_so_does_its_model() {

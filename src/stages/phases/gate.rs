@@ -16,7 +16,7 @@ use crate::ports::World;
 use crate::saga::{Begun, Graph};
 use crate::stages::assignment::Assignment;
 use crate::stages::phase::{Context, Decision, Phase};
-use crate::steps::model::measured::measured;
+use crate::steps::model::measured::{Measured, measured};
 use crate::steps::model::tag_version::{self, TagVersion};
 use crate::steps::model::{Registry, Version};
 
@@ -41,7 +41,7 @@ impl Phase for Gate {
                 let message = format!("judge version {} of `{}`: it is gone", made.version, made.model);
                 Failure::new(Reason::NotFound, message).hint("somebody deleted the version; train again")
             })?;
-            let candidate = scores(&at.world, &version).await?;
+            let candidate = scores(&at.world, &version, model).await?;
             let champion = champion(&at.world, model, asked.bootstrap).await?;
             let (judged, told) = gate::verdicts(&model.key, &model.demands, &candidate, &champion);
             verdicts.extend(judged);
@@ -78,15 +78,18 @@ pub async fn champion(world: &World, model: &Trained, bootstrap: bool) -> Result
     for rival in &model.rivals {
         if let Some(version) = Registry(world.workspace.as_ref()).by_alias(rival, &model.alias).await? {
             let who = format!("version {} of {rival}", version.version);
-            return Ok(Champion::Is(who, scores(world, &version).await?));
+            return Ok(Champion::Is(who, scores(world, &version, model).await?));
         }
     }
     Ok(if bootstrap { Champion::First } else { Champion::Nobody })
 }
 
-async fn scores(world: &World, version: &Version) -> Result<Scores, Failure> {
-    let measured = measured(world, version).await?;
-    Ok(measured.into_iter().map(|(name, m)| (name, Score { value: m.value, dataset: m.dataset })).collect())
+async fn scores(world: &World, version: &Version, model: &Trained) -> Result<Scores, Failure> {
+    let wanted: Vec<&str> = model.demands.keys().map(String::as_str).collect();
+    let measured = measured(world, version, &wanted).await?.into_iter();
+    Ok(measured
+        .map(|(name, Measured { value, contradicted_by, dataset })| (name, Score { value, contradicted_by, dataset }))
+        .collect())
 }
 
 /// What `mlops-deploy.yml` demands, by metric; each slice is a metric of its own, `<metric>/<slice>`.

@@ -69,6 +69,8 @@ pub struct LoggedMetric {
     pub key: String,
     /// NaN where the registry says so, in text or by leaving the number out.
     pub value: f64,
+    /// Milliseconds since 1970, by whoever logged it.
+    pub timestamp: i64,
     pub step: i64,
     pub dataset_name: String,
     pub dataset_digest: String,
@@ -347,11 +349,17 @@ fn metric(answer: &Value) -> LoggedMetric {
     LoggedMetric {
         key: text(answer, "key"),
         value: real(&answer["value"]),
-        step: answer["step"].as_i64().or_else(|| answer["step"].as_str()?.parse().ok()).unwrap_or_default(),
+        timestamp: whole(&answer["timestamp"]),
+        step: whole(&answer["step"]),
         dataset_name: text(answer, "dataset_name"),
         dataset_digest: text(answer, "dataset_digest"),
         run_id: text(answer, "run_id"),
     }
+}
+
+/// A whole number below zero too; 0 where it is left out, as protobuf does.
+pub fn whole(value: &Value) -> i64 {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
 }
 
 /// JSON has no NaN and no infinity: protobuf writes them as text. A tracking server with an SQL database keeps an infinity

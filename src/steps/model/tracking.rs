@@ -1,26 +1,35 @@
 //! Reads what MLflow knows of a run: which commit and job it says it is of, and what it measured.
 //!
 //! Only names, numbers and digests are taken over. Inputs, examples and rows of data stay where
-//! they are.
+//! they are. A run answers with the last step of each metric, whatever was logged of an earlier
+//! step since: whoever wants the newest reads the metric's history.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::registry::real;
+use super::registry::{real, whole};
 use crate::domain::Failure;
 use crate::ports::{Request, Rest};
+
+/// As many as the service answers at once.
+const PAGE: &str = "25000";
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrackedRun {
     pub tags: BTreeMap<String, String>,
-    /// The last value of each metric.
+    /// The last step of each metric.
     pub metrics: BTreeMap<String, TrackedMetric>,
+    /// The digest of the only data that the run names.
+    pub dataset: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackedMetric {
     pub value: f64,
+    /// Milliseconds since 1970, by whoever logged it.
+    pub timestamp: i64,
+    pub step: i64,
     /// The digest of the data it was taken on: its own, or that of the only data the run names.
     pub dataset: Option<String>,
 }
@@ -30,8 +39,33 @@ pub async fn run(rest: &dyn Rest, run_id: &str) -> Result<Option<TrackedRun>, Fa
     let request = Request::get("/api/2.0/mlflow/runs/get").query("run_id", run_id);
     match rest.call(request).await.and_then(|r| r.json()) {
         Ok(answer) => Ok(Some(read(&answer["run"]))),
-        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) if error.is_not_found() || error.status() == Some(403) => Ok(None),
         Err(error) => Err(error.into_failure(format!("read MLflow run {run_id}"))),
+    }
+}
+
+/// Every point of a metric of a run.
+pub async fn history(
+    rest: &dyn Rest,
+    run_id: &str,
+    run: &TrackedRun,
+    key: &str,
+) -> Result<Vec<TrackedMetric>, Failure> {
+    let doing = || format!("read metric `{key}` of MLflow run {run_id}");
+    let mut points = Vec::new();
+    let mut token: Option<String> = None;
+    loop {
+        let mut request = Request::get("/api/2.0/mlflow/metrics/get-history").query("run_id", run_id);
+        request = request.query("metric_key", key).query("max_results", PAGE);
+        if let Some(token) = &token {
+            request = request.query("page_token", token);
+        }
+        let answer = rest.call(request).await.and_then(|r| r.json()).map_err(|e| e.into_failure(doing()))?;
+        points.extend(answer["metrics"].as_array().into_iter().flatten().map(|point| metric(point, &run.dataset).1));
+        match answer["next_page_token"].as_str().filter(|next| !next.is_empty()) {
+            Some(next) if token.as_deref() != Some(next) => token = Some(next.to_owned()),
+            _ => return Ok(points),
+        }
     }
 }
 
@@ -42,18 +76,27 @@ fn read(run: &Value) -> TrackedRun {
     let mut digests: Vec<String> = inputs.iter().map(|input| text(&input["dataset"], "digest")).collect();
     digests.retain(|digest| !digest.is_empty());
     digests.dedup();
-    let only = match digests.as_slice() {
+    let dataset = match digests.as_slice() {
         [one] => Some(one.clone()),
         _ => None,
     };
-    let metric = |metric: &Value| {
-        let own = Some(text(metric, "dataset_digest")).filter(|digest| !digest.is_empty());
-        (text(metric, "key"), TrackedMetric { value: real(&metric["value"]), dataset: own.or(only.clone()) })
-    };
     TrackedRun {
         tags: list(&run["data"]["tags"]).iter().map(|tag| (text(tag, "key"), text(tag, "value"))).collect(),
-        metrics: list(&run["data"]["metrics"]).iter().map(metric).collect(),
+        metrics: list(&run["data"]["metrics"]).iter().map(|point| metric(point, &dataset)).collect(),
+        dataset,
     }
+}
+
+fn metric(point: &Value, only: &Option<String>) -> (String, TrackedMetric) {
+    let text = |key: &str| point[key].as_str().unwrap_or_default().to_owned();
+    let own = Some(text("dataset_digest")).filter(|digest| !digest.is_empty());
+    let metric = TrackedMetric {
+        value: real(&point["value"]),
+        timestamp: whole(&point["timestamp"]),
+        step: whole(&point["step"]),
+        dataset: own.or_else(|| only.clone()),
+    };
+    (text("key"), metric)
 }
 
 #[cfg(test)]

@@ -46,6 +46,12 @@ impl Trainer<'_> {
 
     /// Runs the stage; its training job makes a version before it ends.
     pub async fn trains(&self, step: Step, training: Training<'_>) -> Left {
+        self.trains_and_validates(step, training, &[]).await
+    }
+
+    /// The same with MLflow 3's client, which copies what the run has measured onto the model; then a validation measures
+    /// again, and logs that on the run.
+    pub async fn trains_and_validates(&self, step: Step, training: Training<'_>, validated: &[(&str, Value)]) -> Left {
         self.control.hold_runs();
         self.control.fail(Rule::on("GET", "/api/2.2/jobs/runs/get", Fault::Delay { millis: 1 }));
         let left = {
@@ -54,7 +60,7 @@ impl Trainer<'_> {
                 left = &mut left => panic!("it ended before it trained: {left:?}"),
                 () = self.control.faults().delaying() => {}
             }
-            self.register(&training).await;
+            self.register(&training, validated).await;
             self.control.let_runs_end();
             left.await
         };
@@ -63,7 +69,7 @@ impl Trainer<'_> {
     }
 
     /// What the run that goes on does, as a training job would.
-    async fn register(&self, training: &Training<'_>) {
+    async fn register(&self, training: &Training<'_>, validated: &[(&str, Value)]) {
         let runs = self.ask(Method::GET, "/api/2.2/jobs/runs/list", Value::Null).await;
         let (run, name) = (&runs["runs"][0]["run_id"], &runs["runs"][0]["run_name"]);
         assert_eq!(name, "fit");
@@ -77,10 +83,20 @@ impl Trainer<'_> {
         let data = json!({"name": "holdout", "digest": training.dataset, "source_type": "code", "source": "{}"});
         let inputs = json!({"run_id": id, "datasets": [{"dataset": data, "tags": []}]});
         self.mlflow("runs/log-inputs", inputs).await;
-        let point = |(key, value): &(&str, Value)| json!({"key": key, "value": value, "timestamp": 1, "step": 0});
-        let metrics: Vec<Value> = training.metrics.iter().map(point).collect();
-        self.mlflow("runs/log-batch", json!({"run_id": id, "metrics": metrics})).await;
-        let new = json!({"name": self.model, "source": format!("runs:/{id}/model"), "run_id": id});
+        let points = |metrics: &[(&str, Value)], timestamp: u64, model: &Value| -> Vec<Value> {
+            let point = |(key, value): &(&str, Value)| json!({"key": key, "value": value, "timestamp": timestamp, "step": 0, "model_id": model});
+            metrics.iter().map(point).collect()
+        };
+        let log = async |metrics| self.mlflow("runs/log-batch", json!({"run_id": id, "metrics": metrics})).await;
+        log(points(training.metrics, 1, &Value::Null)).await;
+        let mut new = json!({"name": self.model, "source": format!("runs:/{id}/model"), "run_id": id});
+        if !validated.is_empty() {
+            let logged = json!({"experiment_id": experiment["experiment_id"], "name": "model", "source_run_id": id});
+            let logged = self.mlflow("logged-models", logged).await["model"]["info"]["model_id"].clone();
+            log(points(training.metrics, 1, &logged)).await;
+            log(points(validated, 2, &Value::Null)).await;
+            new["model_id"] = logged;
+        }
         let made = self.mlflow("unity-catalog/model-versions/create", new).await;
         let number = &made["model_version"]["version"];
         self.files(number, &format!("{{\"run\": \"{id}\"}}")).await;
