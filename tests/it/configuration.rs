@@ -36,7 +36,7 @@ models:
       f1: {at_least: 0.8, not_worse_than_champion_by: 0.01, slices: [new customers, \"eu\"]}
       loss: {at_most: 1}
     serve: {endpoint: churn, bake: 90s, requests: [{inputs: [[1, 2.5]]}]}
-  fraud: {name: main.fraud.model, alias: live, train: {job: fraud, in: dev, version_from: {alias: new}}}
+  fraud: {name: main.fraud.model, alias: live, train: {job: fraud, in: dev, version_from: {alias: new}}, gate: {auc: {}}}
 budgets: {validate: 10m}
 ";
 
@@ -73,10 +73,10 @@ fn what_a_stage_waits_for_comes_on_top_of_its_budget() {
         let text = format!("environments: {{dev: {{host: a.example.com, client_id: x}}}}\nmodels: {models}\n");
         read(&text).unwrap().deadline(stage).0.as_secs() / 60
     };
-    let two = "{a: {train: {job: t}}, b: {train: {job: u, timeout: 30m}}}";
+    let two = "{a: {train: {job: t}, gate: {f1: {}}}, b: {train: {job: u, timeout: 30m}, gate: {f1: {}}}}";
     assert_eq!(minutes(two, Stage::DeployStaging), 45 + 240 + 30);
     assert_eq!(minutes(two, Stage::DeployDev), 45);
-    assert_eq!(minutes("{a: {train: {job: t, in: dev}}}", Stage::DeployStaging), 45);
+    assert_eq!(minutes("{a: {train: {job: t, in: dev}, gate: {f1: {}}}}", Stage::DeployStaging), 45);
     let served = "{a: {serve: {endpoint: e, traffic: [5, 50, 100], bake: 1h}}, b: {serve: {endpoint: f}}}";
     assert_eq!(minutes(served, Stage::PromoteProd), 45 + 40 + 3 * 60);
 }
@@ -266,6 +266,11 @@ models:
       requests: [{rows: [1]}]
   risk: {serve: {endpoint: shared, requests: [{messages: []}]}}
   rate: {serve: {endpoint: shared}}
+  fraud:
+    train: {job: train, timeout: 0s}
+    validate: [{job: check, timeout: 0s}]
+    gate:
+    serve: {endpoint: fraud, build: 0s, latency: 0s}
 ";
     insta::assert_snapshot!("a_models_contradictions", refusal(wrong));
     let shapes = "\

@@ -26,7 +26,7 @@ pub struct Model {
     /// Jobs that validate a trained version; each must end in SUCCESS.
     #[serde(deserialize_with = "blank_is_default")]
     pub validate: Vec<Smoke>,
-    /// What each metric of a trained version must show, by its name.
+    /// What each metric of a trained version must show, by its name; at least one, where `train` is there.
     #[serde(deserialize_with = "blank_is_default")]
     pub gate: IndexMap<String, Rule>,
     /// The alias that a promotion moves to the new version, last of all; default: `champion`.
@@ -316,9 +316,21 @@ pub(super) fn contradictions(models: &IndexMap<String, Model>, refuse: &mut impl
         }
         if let Some(train) = &model.train {
             train_contradicts(&format!("{at}.train"), train, refuse);
+            if model.gate.is_empty() {
+                let why = format!(
+                    "`{at}` is trained and has no `gate`: nothing would keep a bad version from being promoted; write at \
+                     least one rule, e.g. `gate: {{roc_auc: {{at_least: 0.8}}}}`"
+                );
+                refuse(&format!("{at}.train"), why);
+            }
+        }
+        for (i, validate) in model.validate.iter().enumerate() {
+            has_time(&format!("{at}.validate[{i}].timeout"), validate.timeout, "30m", refuse);
         }
         let Some(serve) = &model.serve else { continue };
         let at = format!("{at}.serve");
+        has_time(&format!("{at}.build"), serve.build, "40m", refuse);
+        has_time(&format!("{at}.latency"), serve.latency, "2s", refuse);
         let name = &serve.endpoint;
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 63 || !name.chars().all(fits) {
@@ -381,7 +393,15 @@ fn rule_contradicts(at: &str, rule: &Rule, refuse: &mut impl FnMut(&str, String)
     }
 }
 
+/// What must end in time has some.
+fn has_time(at: &str, period: Option<Period>, such_as: &str, refuse: &mut impl FnMut(&str, String)) {
+    if period.is_some_and(Period::is_zero) {
+        refuse(at, format!("`{at}`: `0s` is no time, e.g. `{such_as}`"));
+    }
+}
+
 fn train_contradicts(at: &str, train: &Train, refuse: &mut impl FnMut(&str, String)) {
+    has_time(&format!("{at}.timeout"), train.timeout, "4h", refuse);
     if !["staging", "dev"].contains(&train.environment()) {
         let why = format!("`{at}.in`: a model is trained in `staging` or `dev`, never where it is promoted to");
         refuse(&format!("{at}.in"), why);
