@@ -232,8 +232,15 @@ async fn an_alias_or_a_task_may_name_the_version() {
     let challenger = mlops_deploy::domain::Alias::parse("challenger").unwrap();
     let by_alias = Way::Alias(challenger.clone());
     assert_eq!(scene.find(&ended, &by_alias).await.unwrap_err().reason, Reason::NoModelVersion);
-    let version = scene.version_of("17").await;
-    Registry(scene.world.workspace.as_ref()).set_alias(&scene.model, &challenger, version).await.unwrap();
+    let registry = Registry(scene.world.workspace.as_ref());
+    let old = scene.version_of("17").await;
+    registry.set_alias(&scene.model, &challenger, old).await.unwrap();
+    let failure = scene.find(&ended, &by_alias).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::NoModelVersion);
+    assert!(failure.message.contains(&format!("version {old} is of job run 17")), "{failure}");
+    let task = ended["task_runs"]["train"].as_i64().unwrap().to_string();
+    let version = scene.version_of(&task).await;
+    registry.set_alias(&scene.model, &challenger, version).await.unwrap();
     assert_eq!(scene.find(&ended, &by_alias).await.unwrap().version.version, version);
     for task in ["train", "other"] {
         let failure = scene.find(&ended, &Way::Task(task.into())).await.unwrap_err();

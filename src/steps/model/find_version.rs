@@ -2,7 +2,9 @@
 //!
 //! The registry cannot be asked for the versions of a run: they are listed, and those kept
 //! whose MLflow run says that it belongs to our job run. None or two are refused by name;
-//! the newest version would be a guess, for anybody may have registered one meanwhile.
+//! the newest version would be a guess, for anybody may have registered one meanwhile. One
+//! that an alias or a task names is held to the same: an alias that the job did not move
+//! stands for what an earlier run has made.
 
 use std::time::Duration;
 
@@ -49,14 +51,38 @@ pub async fn find(world: &World, model: &ModelName, ended: &Value, way: &Way) ->
         Way::Run => of_run(world, model, ended).await?,
         Way::Task(task) => {
             let number = of_task(world, ended, task).await?;
-            named(world, model, registry.version(model, number).await?, &format!("version {number}")).await?
+            let by = format!("version {number}");
+            let found = named(world, model, registry.version(model, number).await?, &by).await?;
+            of_our_run(found, ended, &by)?
         }
         Way::Alias(alias) => {
             let found = registry.by_alias(model, alias).await?;
-            named(world, model, found, &format!("alias `{alias}`")).await?
+            let by = format!("alias `{alias}`");
+            of_our_run(named(world, model, found, &by).await?, ended, &by)?
         }
     };
     ready(world, model, found).await
+}
+
+/// When the job's run began, with what two clocks may differ by.
+fn since(ended: &Value) -> u64 {
+    ended["start_time"].as_u64().unwrap_or_default().saturating_sub(CLOCKS)
+}
+
+/// Whoever names a version says which it is, and not whose: its MLflow run does, or, where that says nothing, the time.
+fn of_our_run(made: Made, ended: &Value, by: &str) -> Result<Made, Failure> {
+    let job = ended["job"].as_str().unwrap_or_default();
+    let (version, model) = (made.version.version, &made.version.model);
+    let why = match made.run.tags.get(JOB_RUN) {
+        Some(id) if ids(ended).contains(id) => return Ok(made),
+        Some(id) => format!("version {version} is of job run {id}"),
+        None if made.version.created_at.is_none_or(|at| at >= since(ended)) => return Ok(made),
+        None => format!("version {version} is older than its run"),
+    };
+    let message = format!("find the version of `{model}` that job `{job}` made, by {by}: {why}");
+    let hint = "let the job that `train` names register the version and then say which it is: what an earlier run has \
+                made was judged then";
+    Err(Failure::new(Reason::NoModelVersion, message).hint(hint))
 }
 
 /// Job and task runs, any of which MLflow may name.
@@ -68,7 +94,7 @@ fn ids(ended: &Value) -> Vec<String> {
 async fn of_run(world: &World, model: &ModelName, ended: &Value) -> Result<Made, Failure> {
     let ours = ids(ended);
     let mut found = Vec::new();
-    let since = ended["start_time"].as_u64().unwrap_or_default().saturating_sub(CLOCKS);
+    let since = since(ended);
     for version in Registry(world.workspace.as_ref()).versions(model).await? {
         // Whatever is older than the run is not of it, and need not be asked about.
         if version.run_id.is_empty() || version.created_at.is_some_and(|at| at < since) {
