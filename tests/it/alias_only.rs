@@ -105,6 +105,8 @@ async fn a_candidate_that_answers_badly_leaves_alias_and_endpoint_where_they_wer
 #[tokio::test]
 async fn whoever_may_not_move_the_alias_is_told_so_before_anything_is_written() {
     let scene = Scene::tested().await;
+    // All privileges are all but the one that counts here.
+    scene.staging().grant(PROD_DEPLOYER, &[("function", MODEL, "ALL_PRIVILEGES")]).await;
     let left = scene.promote().await;
     left.expect(3);
     assert_eq!(left.output("failure-reason"), "grant-missing");

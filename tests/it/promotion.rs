@@ -263,6 +263,37 @@ async fn what_nobody_tested_and_what_nobody_granted_is_refused_before_anything_i
     assert_eq!(writes.count(), 0);
 }
 
+/// What a group owns its members own, and a right may stand on a later page of those who have some.
+#[tokio::test]
+async fn rights_that_a_group_has_or_that_stand_on_a_later_page_are_found() {
+    let scene = Scene::new().await;
+    scene.tested("{\"weights\": 1}").await;
+    scene.promote().await.expect(0);
+    let (at, path) = (scene.world.prod(), format!("/api/2.1/unity-catalog/models/{TARGET}"));
+    let (status, _) = ask(at, PROD_DEPLOYER, Method::PATCH, &path, json!({"owner": "prod-owners"})).await;
+    assert_eq!(status, 200);
+    for somebody in ["00-auditors", "01-analysts", "02-readers"] {
+        let changes = json!({"changes": [{"principal": somebody, "add": ["EXECUTE"]}]});
+        scene.staging(Method::PATCH, &format!("permissions/function/{SOURCE}"), changes).await;
+    }
+    scene.tested("{\"weights\": 2}").await;
+    scene.promote().await.expect(0);
+    assert_eq!(scene.champion().await, json!(2));
+}
+
+/// Whoever may manage a model could give itself the right to read it, and has not done so.
+#[tokio::test]
+async fn to_manage_a_model_is_not_to_read_it() {
+    let scene = Scene::new().await;
+    scene.tested("{}").await;
+    let changes = json!({"changes": [{"principal": PROD_DEPLOYER, "remove": ["EXECUTE"], "add": ["MANAGE"]}]});
+    scene.staging(Method::PATCH, &format!("permissions/function/{SOURCE}"), changes).await;
+    let left = scene.promote().await;
+    left.expect(3);
+    assert_eq!(left.output("failure-reason"), "grant-missing");
+    assert!(left.stdout.contains("GRANT EXECUTE ON FUNCTION `staging`.`models`.`churn`"), "{}", left.stdout);
+}
+
 #[tokio::test]
 async fn a_model_that_the_configuration_does_not_have_is_named() {
     let scene = Scene::new().await;

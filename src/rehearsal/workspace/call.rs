@@ -243,6 +243,6 @@ pub(crate) fn page<T>(all: Vec<T>, token: Option<&str>, size: usize) -> Result<(
             .and_then(|n| n.parse::<usize>().ok())
             .ok_or_else(|| Refusal::invalid(format!("Invalid page token: {t}")))?,
     };
-    let next = (from + size < all.len()).then(|| format!("from-{}", from + size));
+    let next = (size < all.len().saturating_sub(from)).then(|| format!("from-{}", from + size));
     Ok((all.into_iter().skip(from).take(size).collect(), next))
 }

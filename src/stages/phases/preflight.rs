@@ -15,7 +15,8 @@ use crate::saga::Begun;
 use crate::stages::assignment::Assignment;
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::registry::Registered;
-use crate::steps::model::{Registry, rights, triggers};
+use crate::steps::model::rights::Holder;
+use crate::steps::model::{Registry, triggers};
 use crate::steps::serve::endpoint;
 
 /// One model on its way to the environment.
@@ -114,6 +115,7 @@ impl Promotion {
         to: Option<&Registered>,
     ) -> Result<Verdict, Failure> {
         let principal = plan.deployer.as_str();
+        let holder = Holder::of(world, principal).await;
         let destination = &self.destination;
         let mut wanted = Vec::from(Right::to_reach(&from.name));
         wanted.push(Right::on_model(&from.name, "EXECUTE"));
@@ -126,8 +128,8 @@ impl Promotion {
                     wanted.push(Right::on_model(destination, "CREATE_MODEL_VERSION"));
                     wanted.push(Right::on_model(destination, "APPLY_TAG"));
                 }
-                let moves_alias = self.alias.is_some() && to.owner != principal;
-                if moves_alias && !self.manages(world, principal).await? {
+                let moves_alias = self.alias.is_some() && !holder.goes_by(&to.owner);
+                if moves_alias && !holder.lacks(world, &[Right::on_model(destination, "MANAGE")]).await?.is_empty() {
                     not_owner_of.push((principal.to_owned(), destination.clone()));
                 }
             }
@@ -138,22 +140,17 @@ impl Promotion {
             }
             None => wanted.push(Right::on(Securable::Catalog, &destination.catalog, "USE_CATALOG")),
         }
-        let mut missing = vec![(principal.to_owned(), rights::missing(world, principal, &wanted).await?)];
+        let mut missing = vec![(principal.to_owned(), holder.lacks(world, &wanted).await?)];
         if let (Some(serve), Some(_)) = (&self.serve, to)
             && let Some(endpoint) = endpoint::read(world, &serve.endpoint).await?
             && endpoint.creator != principal
         {
             let mut loads = Vec::from(Right::to_reach(destination));
             loads.push(Right::on_model(destination, "EXECUTE"));
-            let lacks = rights::missing(world, &endpoint.creator, &loads).await?;
+            let lacks = Holder::of(world, &endpoint.creator).await.lacks(world, &loads).await?;
             missing.push((format!("{}, who made the endpoint,", endpoint.creator), lacks));
         }
         Ok(may_promote::granted(&missing, &not_owner_of))
-    }
-
-    async fn manages(&self, world: &World, principal: &str) -> Result<bool, Failure> {
-        let manage = [Right::on_model(&self.destination, "MANAGE")];
-        Ok(rights::missing(world, principal, &manage).await?.is_empty())
     }
 }
 

@@ -77,6 +77,10 @@ pub(super) async fn workspace(github: &GitHub, metastore: &Metastore, tier: &Tie
         subject: format!("repo:{REPOSITORY}:{subject}"),
     };
     let mut deployer = Principal::deployer(tier.deployer, &format!("deploy-{}", tier.name));
+    deployer = deployer.member_of(&format!("{}-owners", tier.name));
+    // Who else there is, only admins are told.
+    let directory = "/api/2.0/preview/scim/v2/ServicePrincipals".to_owned();
+    deployer = deployer.with(Rule { allow: false, writes_only: false, path: directory });
     for catalog in tier.reads {
         let path = format!("/api/2.0/fs/files/Volumes/{catalog}/");
         deployer = deployer.with(Rule { allow: false, writes_only: true, path });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::catalog::{CATALOG, Level, MODEL, SCHEMA, VOLUME};
-use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply};
+use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply, page};
 use crate::rehearsal::workspace::store::Store;
 
 /// What a privilege list may name, per securable.
@@ -103,12 +103,20 @@ pub(crate) fn patch(call: &mut Call) -> Answer {
     written(assignments(Some(grants), None))
 }
 
-/// Whether a principal has a privilege on a model, its own or one that a parent gives.
-pub(crate) fn allows(store: &Store, model: &str, principal: &str, privilege: &str) -> bool {
-    let mut at = Some((&MODEL, model));
+/// Whether a principal has a privilege on a thing: it or a group of its owns the thing, or was granted the privilege there
+/// or on a parent.
+pub(crate) fn allows(store: &Store, (level, name): (&'static Level, &str), principal: &str, privilege: &str) -> bool {
+    let groups =
+        store.people.iter().find(|p| p.user_name == principal).map(|p| p.groups.as_slice()).unwrap_or_default();
+    let is_it = |who: &str| who == principal || who == "account users" || groups.iter().any(|group| group == who);
+    if store.get(level.table, name).and_then(|thing| thing["owner"].as_str()).is_some_and(is_it) {
+        return true;
+    }
+    let mut at = Some((level, name));
     while let Some((level, here)) = at {
-        let granted = store.uc.grants.get(&format!("{}/{here}", level.securable)).and_then(|g| g.get(principal));
-        if granted.is_some_and(|g| g.contains(privilege) || g.contains("ALL_PRIVILEGES")) {
+        let grants = store.uc.grants.get(&format!("{}/{here}", level.securable)).into_iter().flatten();
+        let mut granted = grants.filter(|(who, _)| is_it(who)).map(|(_, privileges)| privileges);
+        if granted.any(|p| p.contains(privilege) || (privilege != "MANAGE" && p.contains("ALL_PRIVILEGES"))) {
             return true;
         }
         at = parent(here);
@@ -121,6 +129,9 @@ fn parent(name: &str) -> Option<(&'static Level, &str)> {
     let (parent, _) = name.rsplit_once('.')?;
     Some((if parent.contains('.') { &SCHEMA } else { &CATALOG }, parent))
 }
+
+/// So many principals are answered at once to whoever leaves the number to the service.
+const PAGE: usize = 2;
 
 /// With what the parents give.
 pub(crate) fn effective(call: &mut Call) -> Answer {
@@ -144,5 +155,12 @@ pub(crate) fn effective(call: &mut Call) -> Answer {
     }
     let only = call.query("principal");
     let entries = by_principal.into_iter().filter(|(p, _)| only.is_none_or(|o| o == p));
-    written(entries.map(|(principal, privileges)| json!({"principal": principal, "privileges": privileges})).collect())
+    let entries = entries.map(|(principal, privileges)| json!({"principal": principal, "privileges": privileges}));
+    let size = if call.query("max_results") == Some("0") { PAGE } else { usize::MAX };
+    let (shown, next) = page(entries.collect(), call.query("page_token"), size)?;
+    let mut doc = if shown.is_empty() { json!({}) } else { json!({"privilege_assignments": shown}) };
+    if let Some(next) = next {
+        doc["next_page_token"] = json!(next);
+    }
+    Reply::json(doc)
 }

@@ -14,13 +14,16 @@ pub(crate) fn me(call: &mut Call) -> Answer {
 }
 
 fn person(who: &Principal) -> Value {
+    let everybody = json!({"display": "users", "type": "direct", "value": "100000000000001"});
+    let more = who.groups.iter().map(|group| json!({"display": group, "type": "direct"}));
+    let groups: Vec<Value> = std::iter::once(everybody).chain(more).collect();
     let mut doc = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
         "id": who.id,
         "userName": who.user_name,
         "displayName": who.display_name,
         "active": true,
-        "groups": [{"display": "users", "type": "direct", "value": "100000000000001"}],
+        "groups": groups,
     });
     if who.is_service_principal() {
         doc["applicationId"] = json!(who.user_name);

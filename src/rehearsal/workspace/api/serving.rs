@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::catalog::MODEL;
 use super::grants;
 use super::permissions;
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply};
@@ -111,8 +112,7 @@ fn check_model(call: &Call, entity: &Value, creator: &str) -> Result<(), Refusal
             )));
         }
     }
-    let owner = call.store.get("registered_models", model).and_then(|m| m["owner"].as_str());
-    if owner == Some(creator) || grants::allows(call.store, model, creator, "EXECUTE") {
+    if grants::allows(call.store, (&MODEL, model), creator, "EXECUTE") {
         return Ok(());
     }
     let message =

@@ -17,6 +17,8 @@ pub struct Principal {
     pub display_name: String,
     /// The numeric id of the SCIM API.
     pub id: String,
+    /// Beside `users`, which everybody is in.
+    pub groups: Vec<String>,
     /// The first rule that names a request decides; a request that no rule names is allowed.
     pub rules: Vec<Rule>,
 }
@@ -38,6 +40,7 @@ impl Principal {
             user_name: application_id.into(),
             display_name: display_name.into(),
             id: numeric_id(application_id),
+            groups: vec![],
             rules: vec![],
         }
     }
@@ -52,6 +55,12 @@ impl Principal {
     #[must_use]
     pub fn with(mut self, rule: Rule) -> Self {
         self.rules.insert(0, rule);
+        self
+    }
+
+    #[must_use]
+    pub fn member_of(mut self, group: &str) -> Self {
+        self.groups.push(group.to_owned());
         self
     }
 

@@ -16,6 +16,7 @@ pub(crate) fn principal_of(token: &str) -> Principal {
         user_name: user_name.into(),
         display_name: "Test User".into(),
         id: numeric_id(user_name),
+        groups: vec![],
         rules: vec![],
     }
 }
