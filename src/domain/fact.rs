@@ -3,7 +3,10 @@
 //! Everything here leaves the machine in a comment, a summary or an artifact: no tokens, no
 //! values of fields that are not on a printable list.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ledger::Archive;
 use super::release::ReleaseId;
@@ -152,6 +155,18 @@ pub struct GateLine {
     pub why: String,
 }
 
+/// Whom a gate compared a version with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rival {
+    /// Nobody: it was meant to be the first.
+    None,
+    Is {
+        model: super::ModelName,
+        version: super::ModelVersion,
+    },
+}
+
 /// A model version that passed its gate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tested {
@@ -159,6 +174,14 @@ pub struct Tested {
     pub key: String,
     pub model: super::ModelName,
     pub version: super::ModelVersion,
+    /// Absent before the gate, and where a record does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion: Option<Rival>,
+}
+
+/// What a record's details say of the models that passed.
+pub fn tested(details: &BTreeMap<String, Value>) -> Vec<Tested> {
+    details.get(TESTED).and_then(|models| serde_json::from_value(models.clone()).ok()).unwrap_or_default()
 }
 
 /// Which version of which model is promoted, and where to.

@@ -112,6 +112,7 @@ reasons! {
     Incomparable "incomparable" Refused "the champion has no such metric: the candidate cannot be compared",
     OtherDataset "other-dataset" Refused "candidate and champion were measured on different data, or nobody knows on which",
     BootstrapNeeded "bootstrap-needed" Refused "there is no champion yet; `bootstrap` says that a first version is meant",
+    ChampionChanged "champion-changed" Refused "another version serves by now than the one that the tested version was compared with; `allow-older` overrides",
     AliasMoved "alias-moved" Refused "somebody moved the model's alias while the promotion went on",
     OtherMetastore "other-metastore" Refused "source and destination lie in different metastores: no workspace can copy between them",
     GrantMissing "grant-missing" Refused "rights that the promotion needs are missing; each is shown with its GRANT",

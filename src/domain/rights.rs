@@ -43,6 +43,12 @@ impl Right {
         ]
     }
 
+    /// To see a model, to read its files and to run it.
+    pub fn to_read(model: &ModelName) -> [Self; 3] {
+        let [catalog, schema] = Self::to_reach(model);
+        [catalog, schema, Self::on_model(model, "EXECUTE")]
+    }
+
     pub fn on_model(model: &ModelName, privilege: &'static str) -> Self {
         Self::on(Securable::Model, model.to_string(), privilege)
     }

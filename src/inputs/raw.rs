@@ -105,7 +105,7 @@ inputs! {
         "how long the stage may take, all told; default: its budget in the configuration, else `15m` for `validate` and `45m` for the others, and on top of that what it may wait for: trainings, the endpoint's build, watching the traffic";
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     allow_older: String, "allow-older", default "false",
-        "`true`: deploy although a newer commit or release is deployed; the ledger says that it was set";
+        "`true`: deploy although a newer commit or release is deployed, or promote although another champion serves than the version was compared with; the ledger says that it was set";
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     bootstrap: String, "bootstrap", default "false",
         "`true`: a model's first version may pass its gate although there is no champion to compare it with; for the stage that trains it";

@@ -2,9 +2,12 @@
 //!
 //! Everything that is missing is said at once: whoever grants rights is asked once, not five times.
 
+use std::collections::BTreeMap;
+
 use super::Verdict;
+use crate::domain::fact::Rival;
 use crate::domain::rights::Right;
-use crate::domain::{Failure, ModelName, ModelVersion, Reason};
+use crate::domain::{Alias, Failure, ModelName, ModelVersion, Reason};
 
 const RULE: &str = "may-promote";
 
@@ -126,28 +129,68 @@ pub fn endpoint_is_free(name: &str, busy: bool, entities: usize, hides_a_key: bo
     Verdict::yes(RULE, format!("endpoint `{name}` can be updated"))
 }
 
-/// The version that is asked for is the one that was tested.
-pub fn is_the_tested(model: &ModelName, version: ModelVersion, tested: Option<ModelVersion>) -> Verdict {
-    match tested {
-        Some(tested) if tested == version => {
-            Verdict::yes(RULE, format!("version {version} of {model} passed its gate"))
+/// The version says itself that it passed, as the record of the stage before does: a gate that judges anew takes that off.
+pub fn says_it_passed(
+    model: &ModelName,
+    version: ModelVersion,
+    tags: &BTreeMap<String, String>,
+    release: &str,
+) -> Verdict {
+    let why = match (tags.get("mlops_gate").map(String::as_str), tags.get("mlops_release").map(String::as_str)) {
+        (Some("passed"), Some(theirs)) if theirs == release => {
+            return Verdict::yes(RULE, format!("version {version} of {model} passed its gate with this release"));
         }
-        Some(tested) => {
-            let message =
-                format!("promote version {version} of {model}: staging tested version {tested} with this release");
-            Verdict::no(
-                RULE,
-                Failure::new(Reason::NotTested, message)
-                    .hint("promote the version that was tested, or run deploy-staging again"),
-            )
+        (Some("passed"), theirs) => {
+            format!("its tag `mlops_release` says that it passed with {}", theirs.unwrap_or("no release"))
         }
-        None => {
-            let message =
-                format!("promote {model}: staging has no record of a version that passed the gate with this release");
-            Verdict::no(
-                RULE,
-                Failure::new(Reason::NotTested, message).hint("run deploy-staging with this release first"),
-            )
-        }
+        _ => "it has no tag `mlops_gate` any more: it was judged anew since and did not pass, or somebody took the tag off"
+            .to_owned(),
+    };
+    let message =
+        format!("promote version {version} of {model}, which the record says passed with this release: {why}");
+    let hint = "run the stage that trains it again with this release";
+    Verdict::no(RULE, Failure::new(Reason::NotTested, message).hint(hint))
+}
+
+/// Who serves where a version is promoted to, and whom it was compared with.
+pub struct Successor<'a> {
+    pub alias: &'a Alias,
+    pub destination: &'a ModelName,
+    /// Under the alias, now.
+    pub now: Option<ModelVersion>,
+    /// What serves now is this very version, or a copy of it.
+    pub is_itself: bool,
+    /// None where the record does not say.
+    pub compared: Option<&'a Rival>,
+}
+
+/// The version that is replaced is the one that the new one was compared with.
+pub fn follows_its_champion(successor: &Successor<'_>, allow_older: bool) -> Verdict {
+    let Successor { alias, destination, now, is_itself, compared } = successor;
+    let Some(compared) = compared else {
+        return Verdict::yes(RULE, "the record does not say which version it was compared with");
+    };
+    // Where nothing served it was compared with what served before it, or with nobody.
+    let expected = match compared {
+        Rival::Is { model, version } if model == *destination => Some(*version),
+        Rival::Is { .. } | Rival::None => None,
+    };
+    let words = |version: Option<ModelVersion>| version.map_or("no version".to_owned(), |v| format!("version {v}"));
+    if *is_itself {
+        return Verdict::yes(RULE, format!("`{alias}` of {destination} stands for this version already"));
     }
+    if *now == expected {
+        return Verdict::yes(RULE, format!("it was compared with what serves: {} of {destination}", words(*now)));
+    }
+    let objection = format!(
+        "promote to {destination}: it was tested while `{alias}` stood for {}, which stands for {} now",
+        words(expected),
+        words(*now)
+    );
+    if allow_older {
+        return Verdict::yes(RULE, format!("{objection}; `allow-older` lets it pass"));
+    }
+    let hint = "run the stage that trains it again with this release: it judges the version anew, beside what serves now; or \
+                move the alias back; or set `allow-older: true` to replace what serves on purpose";
+    Verdict::no(RULE, Failure::new(Reason::ChampionChanged, objection).hint(hint))
 }

@@ -18,6 +18,7 @@ pub mod one_catalog;
 pub mod one_clock;
 pub mod one_owner;
 pub mod plan_principal;
+pub mod tests_its_version;
 pub mod trained_from;
 pub mod trusted_event;
 

@@ -162,7 +162,10 @@ async fn one_version_goes_all_the_way_where_dev_trains_it() {
     step.settle().await.expect(0);
     let staging = Trainer { control: world.staging(), who: STAGING_DEPLOYER, model };
     let record = staging.record("staging", 1).await;
-    assert_eq!(record["details"]["models"], json!([{"key": "churn", "model": model, "version": 1}]));
+    assert_eq!(
+        record["details"]["models"],
+        json!([{"key": "churn", "model": model, "version": 1, "champion": "none"}])
+    );
     let step = world.promote(&release);
     step.run().await.expect(0);
     step.settle().await.expect(0);

@@ -71,12 +71,29 @@ impl Scene {
         }
         let body = json!({"full_name": SOURCE, "version": version});
         self.staging(Method::PATCH, &format!("models/{SOURCE}/versions/{version}/finalize"), body).await;
+        self.tagged(
+            version,
+            json!({"add_tags": [
+                {"key": "mlops_gate", "value": "passed"}, {"key": "mlops_release", "value": self.release},
+            ]}),
+        )
+        .await;
         self.record(version).await;
         version
     }
 
+    async fn tagged(&self, version: u64, changes: Value) {
+        let path = format!("subentity-tags/FUNCTION/{SOURCE}/{version}");
+        self.staging(Method::PATCH, &path, json!({"changes": changes})).await;
+    }
+
     pub async fn record(&self, version: u64) {
-        let tested = json!([{"key": "churn", "model": SOURCE, "version": version}]);
+        // It was compared with the version that was promoted before it.
+        let champion = match version {
+            1 => json!("none"),
+            later => json!({"is": {"model": TARGET, "version": later - 1}}),
+        };
+        let tested = json!([{"key": "churn", "model": SOURCE, "version": version, "champion": champion}]);
         let record = Record {
             version: VERSION,
             sequence: 0,
@@ -261,6 +278,42 @@ async fn what_nobody_tested_and_what_nobody_granted_is_refused_before_anything_i
     assert!(left.stdout.contains("GRANT EXECUTE ON FUNCTION `staging`.`models`.`churn`"), "{}", left.stdout);
     let writes = scene.world.prod().requests().into_iter().filter(|r| r.is_write() && !r.path.starts_with("/oidc/"));
     assert_eq!(writes.count(), 0);
+}
+
+/// The version that is replaced is the one that the new one was compared with, or somebody says that another is meant.
+#[tokio::test]
+async fn a_champion_that_somebody_put_there_since_is_not_replaced_without_a_word() {
+    let scene = Scene::new().await;
+    for weights in ["{\"weights\": 1}", "{\"weights\": 2}"] {
+        scene.tested(weights).await;
+        scene.promote().await.expect(0);
+    }
+    scene.tested("{\"weights\": 3}").await;
+    let alias = format!("/api/2.1/unity-catalog/models/{TARGET}/aliases/champion");
+    ask(scene.world.prod(), PROD_DEPLOYER, Method::PUT, &alias, json!({"version_num": 1})).await;
+    scene.world.prod().forget_requests();
+    let left = scene.promote().await;
+    left.expect(3);
+    assert_eq!(left.output("failure-reason"), "champion-changed");
+    assert!(left.stdout.contains("stood for version 2, which stands for version 1 now"), "{}", left.stdout);
+    let writes = scene.world.prod().requests().into_iter().filter(|r| r.is_write() && !r.path.starts_with("/oidc/"));
+    assert_eq!(writes.count(), 0);
+    let step = scene.world.promote(&scene.release).with("INPUT_ALLOW-OLDER", "true");
+    step.run().await.expect(0);
+    step.settle().await.expect(0);
+    assert_eq!(scene.champion().await, json!(3));
+}
+
+/// The record says that it passed, and the version does not any more.
+#[tokio::test]
+async fn a_version_whose_gate_was_withdrawn_is_not_promoted() {
+    let scene = Scene::new().await;
+    let version = scene.tested("{}").await;
+    scene.tagged(version, json!({"remove": ["mlops_gate"]})).await;
+    let left = scene.promote().await;
+    left.expect(3);
+    assert_eq!(left.output("failure-reason"), "not-tested");
+    assert!(left.stdout.contains("it has no tag `mlops_gate` any more"), "{}", left.stdout);
 }
 
 /// What a group owns its members own, and a right may stand on a later page of those who have some.

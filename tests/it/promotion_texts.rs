@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mlops_deploy::domain::fact::Rival;
 use mlops_deploy::domain::rights::Right;
-use mlops_deploy::domain::{Failure, ModelName, ModelVersion, Reason};
+use mlops_deploy::domain::{Alias, Failure, ModelName, ModelVersion, Reason};
 use mlops_deploy::policy::canary_is_well::{self, Demands, Seen};
 use mlops_deploy::policy::candidate_answers::{self, Limits, Trial};
 use mlops_deploy::policy::endpoint_serves::{self, Ended};
 use mlops_deploy::policy::gate::{self, Champion, Demand, Score};
+use mlops_deploy::policy::may_promote::Successor;
 use mlops_deploy::policy::{Verdict, may_promote};
 use serde_json::json;
 
@@ -67,6 +69,17 @@ fn promotion() -> Vec<Failure> {
         ("deploy-prod".to_owned(), vec![Right::on_model(&source, "EXECUTE"), Right::to_reach(&model)[1].clone()]),
         ("ana@acme.example".to_owned(), vec![Right::on_model(&model, "EXECUTE")]),
     ];
+    let of_another = [("mlops_gate", "passed"), ("mlops_release", "77aa")];
+    let of_another = of_another.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let (alias, compared) =
+        (Alias::parse("champion").unwrap(), Rival::Is { model: model.clone(), version: version(3) });
+    let successor = Successor {
+        alias: &alias,
+        destination: &model,
+        now: Some(version(2)),
+        is_itself: false,
+        compared: Some(&compared),
+    };
     let trial = Trial {
         candidate: Ok(json!([0.1, 0.25])),
         candidate_took: Duration::from_millis(40),
@@ -91,8 +104,9 @@ fn promotion() -> Vec<Failure> {
         refused(endpoint_serves::verdict(&ended("failed", "ERROR: No matching distribution found for numpy==99"))),
         refused(endpoint_serves::verdict(&ended("goes-on", ""))),
         refused(endpoint_serves::verdict(&ended("otherwise", ""))),
-        refused(may_promote::is_the_tested(&source, version(4), Some(version(3)))),
-        refused(may_promote::is_the_tested(&source, version(4), None)),
+        refused(may_promote::says_it_passed(&source, version(4), &BTreeMap::new(), "9f2c")),
+        refused(may_promote::says_it_passed(&source, version(4), &of_another, "9f2c")),
+        refused(may_promote::follows_its_champion(&successor, false)),
         refused(candidate_answers::verdict(
             "churn-v4",
             0,

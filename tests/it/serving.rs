@@ -69,6 +69,7 @@ impl Scene {
         };
         let mut config = workspace::Config::federated(federation);
         config.catalogs = vec!["prod".to_owned()];
+        config.catalog_users = vec![WHO.to_owned()];
         let workspace = workspace::serve(config).await.unwrap();
         let token = workspace.control().token_for(WHO).unwrap();
         let (masker, clock) = (Arc::new(Masker::new()), Arc::new(StillClock::new()));

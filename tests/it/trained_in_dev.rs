@@ -74,7 +74,10 @@ async fn what_dev_trained_and_judged_is_tested_in_staging_and_serves_in_prod() {
     let release = left.output("release").to_owned();
     let (dev, staging, prod) = (scene.dev(), scene.staging(), scene.prod());
     let record = dev.record("dev", 1).await;
-    assert_eq!(record["details"]["models"], json!([{"key": "churn", "model": dev.model, "version": 1}]));
+    assert_eq!(
+        record["details"]["models"],
+        json!([{"key": "churn", "model": dev.model, "version": 1, "champion": "none"}])
+    );
     assert_eq!(record["details"]["gate"][0]["value"], "0.9");
     assert_eq!(dev.tags(1).await["mlops_gate"], "passed");
 
@@ -83,7 +86,10 @@ async fn what_dev_trained_and_judged_is_tested_in_staging_and_serves_in_prod() {
     left.expect(0);
     assert_eq!(left.output("outcome"), "succeeded");
     let record = staging.record("staging", 1).await;
-    assert_eq!(record["details"]["models"], json!([{"key": "churn", "model": staging.model, "version": 1}]));
+    assert_eq!(
+        record["details"]["models"],
+        json!([{"key": "churn", "model": staging.model, "version": 1, "champion": "none"}])
+    );
     let (original, tags) = (weights(&dev, 1).await, staging.tags(1).await);
     assert!(original.is_object());
     assert_eq!(weights(&staging, 1).await, original);
@@ -217,6 +223,9 @@ resources:
           notebook_task: {notebook_path: src/train.py}
     check:
       name: check
+      parameters:
+        - {name: model_name, default: ''}
+        - {name: model_version, default: ''}
       tasks:
         - task_key: check
           notebook_task: {notebook_path: src/train.py}

@@ -99,6 +99,32 @@ def test_without_mlflow_the_same_is_told_to_the_workspace(monkeypatch, capsys):
     assert "registered dev.churn.churn version 3" in capsys.readouterr().out
 
 
+def test_validation_judges_the_version_that_it_is_named(volumes, monkeypatch, capsys):
+    train.main([f"--volume={VOLUME}", *NAMES])
+    trained = (volume.folder(VOLUME, "model") / package.MODEL_FILE).read_text()
+    package.write(Model(FEATURES, 0.0, [Stump(0, 10.0, -0.1, 0.1)]), volume.folder(VOLUME, "model"))
+    told = []
+
+    def call(method, path, body=None, kind=None):
+        told.append((method, path, json.loads(body) if body else None))
+        answers = {
+            "/api/2.0/fs/files/Models/dev/churn/churn/3/model.json": trained,
+            "/api/2.0/mlflow/unity-catalog/model-versions/get?name=dev.churn.churn&version=3": json.dumps(
+                {"model_version": {"run_id": "r1"}}
+            ),
+        }
+        return answers.get(path, "{}").encode()
+
+    monkeypatch.setattr(tracking, "_call", call)
+    validate.main([f"--volume={VOLUME}", "--model=dev.churn.churn", "--version=3"])
+
+    assert capsys.readouterr().out.count("PASS") == 3
+    logged = next(body for _, path, body in told if path.endswith("log-batch"))
+    assert logged["run_id"] == "r1"
+    assert {"roc_auc", "f1"} <= {point["key"] for point in logged["metrics"]}
+    assert {point["dataset_name"] for point in logged["metrics"]} == {"holdout"}
+
+
 def test_the_model_folder_is_what_mlflow_loads(volumes):
     train.main([f"--volume={VOLUME}", *NAMES])
     folder = volumes / "dev/churn/data/model"

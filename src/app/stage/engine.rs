@@ -20,10 +20,11 @@ use crate::engines::contents;
 use crate::engines::embedded::Embedded;
 use crate::engines::official_cli::{OfficialCli, Settings};
 use crate::inputs::Config;
+use crate::inputs::config::Train;
 use crate::inputs::parse::EngineChoice;
 use crate::policy::as_packed;
 use crate::policy::host_allowed::NamedHost;
-use crate::policy::{one_catalog, one_clock, one_owner};
+use crate::policy::{one_catalog, one_clock, one_owner, tests_its_version};
 use crate::ports::Identity;
 use crate::ports::engine::{Engine, ResolvedTarget, Unsupported};
 
@@ -117,6 +118,7 @@ pub async fn load_release(
     let (targets, _) = embedded.targets(asked)?;
     run.ask(prepare::hosts(config, named_hosts(config, &targets)?)).await?;
     let resolved = resolves_as_packed(run, unpacked, asked).await?;
+    refuse_errors(&tested_blindly(config, &resolved))?;
     named_jobs_exist(config, asked, &[resolved])?;
     let because = format!("release {} was packed with version {}", unpacked.release.id.short(), engine.version);
     run.fact(fact::ENGINE, &Chosen { name: engine.name.clone(), because }).await?;
@@ -263,7 +265,7 @@ fn refuse_errors(found: &[Diagnostic]) -> Result<(), Failure> {
 }
 
 /// What no target of its environment may have: things of another catalog; before prod clocks that run; in prod endpoints
-/// that a promotion moves, and the bundle pins.
+/// that a promotion moves, and the bundle pins; where models are tested a job that does not learn which version.
 fn out_of_place(config: &Config, resolved: &ResolvedTarget) -> Vec<Diagnostic> {
     let Some((environment, tree)) = config.of_target(&resolved.target).zip(resolved.tree.as_ref()) else {
         return Vec::new();
@@ -282,7 +284,21 @@ fn out_of_place(config: &Config, resolved: &ResolvedTarget) -> Vec<Diagnostic> {
             models().filter_map(|(key, model)| Some((key, model.serve.as_ref()?.endpoint.as_str()))).collect();
         found.extend(one_owner::findings(tree, &promoted));
     }
+    found.extend(tested_blindly(config, resolved));
     found
+}
+
+/// Validation jobs of this target that do not learn which version they are to test.
+fn tested_blindly(config: &Config, resolved: &ResolvedTarget) -> Vec<Diagnostic> {
+    let environment = config.of_target(&resolved.target).map(|e| e.name.as_str());
+    let Some(tree) = &resolved.tree else { return Vec::new() };
+    let tested = config.models.iter().filter(|(_, model)| model.is_tested_in(environment));
+    let jobs = tested.flat_map(|(key, model)| {
+        // One that is told a version by name is meant to test that.
+        let asked = model.validate.iter().filter(|v| !v.parameters.contains_key(tests_its_version::PARAMETER));
+        asked.map(|v| (key.as_str(), v.job.as_str()))
+    });
+    tests_its_version::findings(tree, &jobs.collect::<Vec<_>>())
 }
 
 /// Every job that the configuration names for this target.
@@ -292,13 +308,11 @@ fn named_jobs_exist(config: &Config, asked: &str, resolved: &[ResolvedTarget]) -
     let smoke = config.smoke.iter().enumerate();
     let mut named: Vec<_> = smoke.map(|(i, s)| (Purpose::Smoke, &s.job, format!("smoke[{i}].job"))).collect();
     for (key, model) in &config.models {
-        let Some(train) = model.train.as_ref() else { continue };
-        let trains = Some(train.environment()) == environment;
-        // What is trained before staging is validated in staging once more.
-        if !trains && environment != Some("staging") {
+        if !model.is_tested_in(environment) {
             continue;
         }
-        if trains {
+        let trains = |train: &&Train| Some(train.environment()) == environment;
+        if let Some(train) = model.train.as_ref().filter(trains) {
             named.push((Purpose::Training, &train.job, format!("models.{key}.train.job")));
         }
         let validate = model.validate.iter().enumerate();

@@ -414,7 +414,7 @@ struct InReach {
 pub fn registry(engine: &dyn Engine, world: &World, files: &WorkspaceFiles, beating: &Beating) -> Registry<World> {
     use crate::steps::model::copy_version::{self, CopyVersion};
     use crate::steps::model::tag_version::{self, TagVersion};
-    use crate::steps::model::{MoveAlias, move_alias};
+    use crate::steps::model::{MoveAlias, move_alias, withdraw_gate};
     use crate::steps::serve::{SetEndpoint, set_endpoint};
     use crate::steps::{announce, keep_release, open_ledger, record, recover, run_job};
     let (files, beating) = (files.clone(), beating.clone());
@@ -426,6 +426,7 @@ pub fn registry(engine: &dyn Engine, world: &World, files: &WorkspaceFiles, beat
         .with(set_endpoint::VERB, SetEndpoint::rebuild)
         .with(move_alias::VERB, MoveAlias::rebuild)
         .with(tag_version::VERB, TagVersion::rebuild)
+        .with(withdraw_gate::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(keep_release::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(open_ledger::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))
         .with(record::VERB, |spec| Some(Arc::new(Kept(spec.clone()))))

@@ -72,7 +72,7 @@ pub fn taken_by(
             key: key.clone(),
             source: tested.model.clone(),
             version: tested.version,
-            tested: Some(tested.version),
+            champion: tested.champion.clone(),
             destination: name_of(model, key, target)?,
             alias: None,
             serve: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::models::{name_of, passed};
-use crate::domain::{Alias, Failure, Reason, fact};
+use crate::domain::{Alias, Failure, Reason};
 use crate::inputs::Config;
 use crate::inputs::config::{Model, Serve as Asked};
 use crate::policy::canary_is_well::Demands;
@@ -30,7 +30,7 @@ pub fn promotion(
         key: key.to_owned(),
         source: tested.model.clone(),
         version: tested.version,
-        tested: Some(tested.version),
+        champion: tested.champion.clone(),
         destination,
         alias: Some(alias),
         serve: model.serve.as_ref().map(serve),
@@ -82,9 +82,4 @@ fn serve(asked: &Asked) -> Serve {
         requests: asked.requests.iter().map(|request| serde_json::json!(request)).collect(),
         build: asked.build().0,
     }
-}
-
-/// What the stage before recorded of the models that passed there with a release.
-pub fn tested(details: &std::collections::BTreeMap<String, Value>) -> Vec<fact::Tested> {
-    details.get(fact::TESTED).and_then(|models| serde_json::from_value(models.clone()).ok()).unwrap_or_default()
 }

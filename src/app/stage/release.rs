@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Run;
 use super::engine::{self, Engines};
-use super::{Run, promotion};
 use crate::adapters::host::archive::{self, FILES};
 use crate::adapters::host::folder_store::FolderStore;
 use crate::bundle::source::{clean, join};
@@ -269,7 +269,7 @@ pub async fn evidence(
     let details = chain.of_release(release.id).map(|record| &record.details);
     Ok(Evidence {
         seen: chain.head().map(|head| (before.name.clone(), head)).into_iter().collect(),
-        tested: details.map(promotion::tested).unwrap_or_default(),
+        tested: details.map(fact::tested).unwrap_or_default(),
     })
 }
 

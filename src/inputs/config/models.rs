@@ -209,6 +209,13 @@ impl Model {
         self.alias.as_deref().unwrap_or(CHAMPION)
     }
 
+    /// Whether its versions are validated in this environment: where it is trained, and what is trained before staging in
+    /// staging once more.
+    pub fn is_tested_in(&self, environment: Option<&str>) -> bool {
+        let Some(train) = &self.train else { return false };
+        environment.is_some_and(|here| here == train.environment() || here == "staging")
+    }
+
     /// The jobs that validate a trained version.
     pub fn validations(&self) -> Vec<super::Smoke> {
         self.validate.iter().cloned().map(super::Smoke::from).collect()

@@ -82,12 +82,16 @@ impl Store {
         }
     }
 
-    /// Who may reach what lies in a catalog, as far as that catalog goes.
+    /// Who may reach what lies in a catalog, as far as that catalog and its schema `default` go.
     pub fn with_catalog_users(&mut self, catalogs: &[String], users: &[String]) {
         for catalog in catalogs {
-            let grants = self.uc.grants.entry(format!("catalog/{catalog}")).or_default();
-            for user in users {
-                grants.entry(user.clone()).or_default().insert("USE_CATALOG".to_owned());
+            let reached =
+                [(format!("catalog/{catalog}"), "USE_CATALOG"), (format!("schema/{catalog}.default"), "USE_SCHEMA")];
+            for (thing, privilege) in reached {
+                let grants = self.uc.grants.entry(thing).or_default();
+                for user in users {
+                    grants.entry(user.clone()).or_default().insert(privilege.to_owned());
+                }
             }
         }
     }

@@ -8,14 +8,16 @@ use serde_json::json;
 
 use super::jobs;
 use super::train::{self, Trained};
-use crate::domain::fact::{self, Tested};
+use crate::domain::fact::{self, Rival, Tested};
 use crate::domain::{Failure, Purpose, Reason};
 use crate::inputs::config::{Dataset, Model};
+use crate::policy::Verdict;
 use crate::policy::gate::{self, Champion, Comparison, Demand, Score, Scores};
 use crate::ports::World;
 use crate::saga::{Begun, Graph};
 use crate::stages::assignment::Assignment;
 use crate::stages::phase::{Context, Decision, Phase};
+use crate::steps::model::champion;
 use crate::steps::model::measured::{Measured, measured};
 use crate::steps::model::tag_version::{self, TagVersion};
 use crate::steps::model::{Registry, Version};
@@ -35,6 +37,7 @@ impl Phase for Gate {
             return Ok(Decision { verdicts, ..Decision::default() });
         }
         let mut lines = Vec::new();
+        let mut tested = train::made(at);
         for (model, made) in train::versions(asked, at)? {
             let version = Registry(at.world.workspace.as_ref()).version(&made.model, made.version).await?;
             let version = version.ok_or_else(|| {
@@ -42,12 +45,19 @@ impl Phase for Gate {
                 Failure::new(Reason::NotFound, message).hint("somebody deleted the version; train again")
             })?;
             let candidate = scores(&at.world, &version, model).await?;
-            let champion = champion(&at.world, model, asked.bootstrap).await?;
+            let (champion, rival) = champion(&at.world, model, asked.bootstrap).await?;
+            for tested in tested.iter_mut().filter(|tested| tested.key == model.key) {
+                tested.champion = Some(rival.clone());
+            }
             let (judged, told) = gate::verdicts(&model.key, &model.demands, &candidate, &champion);
             verdicts.extend(judged);
             lines.extend(told);
         }
-        Ok(Decision { facts: vec![(fact::GATE, json!(lines))], verdicts, ..Decision::default() })
+        let mut facts = vec![(fact::GATE, json!(lines))];
+        if verdicts.iter().all(Verdict::passed) {
+            facts.push((fact::TESTED, json!(tested)));
+        }
+        Ok(Decision { facts, verdicts, ..Decision::default() })
     }
 }
 
@@ -69,19 +79,42 @@ impl Phase for Tag {
         for (_, Tested { model, version, .. }) in train::versions(asked, at)? {
             changes = changes.then(Arc::new(TagVersion { model, version, tags: tags.clone() }));
         }
-        Ok(Decision { facts: vec![(fact::TESTED, json!(train::made(at)))], changes, ..Decision::default() })
+        Ok(Decision { changes, ..Decision::default() })
     }
 }
 
 /// Whom a version of the model is compared with.
-pub async fn champion(world: &World, model: &Trained, bootstrap: bool) -> Result<Champion, Failure> {
-    for rival in &model.rivals {
-        if let Some(version) = Registry(world.workspace.as_ref()).by_alias(rival, &model.alias).await? {
-            let who = format!("version {} of {rival}", version.version);
-            return Ok(Champion::Is(who, scores(world, &version, model).await?));
+pub async fn champion(world: &World, model: &Trained, bootstrap: bool) -> Result<(Champion, Rival), Failure> {
+    let Some(version) = champion::standing(world, &model.rivals, &model.alias).await? else {
+        return Ok((if bootstrap { Champion::First } else { Champion::Nobody }, Rival::None));
+    };
+    let who = format!("version {} of {}", version.version, version.model);
+    let champion = Champion::Is(who, scores(world, &version, model).await?);
+    Ok((champion, Rival::Is { model: version.model, version: version.version }))
+}
+
+/// Whether every version that a record says passed was compared with whoever serves now, or serves now itself.
+pub async fn still_stands(world: &World, asked: &Assignment, tested: &[Tested]) -> Result<bool, Failure> {
+    for model in &asked.models {
+        let Some(tested) = tested.iter().find(|tested| tested.key == model.key) else { return Ok(false) };
+        let now = champion::standing(world, &model.rivals, &model.alias).await?;
+        let known = match (&tested.champion, &now) {
+            (None, _) | (Some(Rival::None), None) => true,
+            (Some(Rival::Is { model, version }), Some(now)) => (model, *version) == (&now.model, now.version),
+            _ => false,
+        };
+        let itself = async |now: &Version| champion::stems_from(world, now, (&tested.model, tested.version)).await;
+        let serves = match &now {
+            Some(now) if !known => itself(now).await?,
+            _ => known,
+        };
+        let registry = Registry(world.workspace.as_ref());
+        let tags = registry.version_tags(&tested.model, tested.version).await?.unwrap_or_default();
+        if !serves || tags.get(tag_version::GATE).is_none_or(|gate| gate != tag_version::PASSED) {
+            return Ok(false);
         }
     }
-    Ok(if bootstrap { Champion::First } else { Champion::Nobody })
+    Ok(true)
 }
 
 async fn scores(world: &World, version: &Version, model: &Trained) -> Result<Scores, Failure> {

@@ -26,9 +26,15 @@ pub struct Asked<'a> {
     pub timeout: Duration,
 }
 
+/// Whether the job has a parameter of that name. One that is not there to be asked has all: to run it is refused later.
+pub fn declares(plan: &EnginePlan, key: &str, name: &str) -> bool {
+    let job = &plan.config["resources"]["jobs"][key];
+    job.is_null() || job["parameters"].as_array().into_iter().flatten().any(|p| p["name"] == name)
+}
+
 pub fn run(plan: &EnginePlan, asked: Asked<'_>, stop: &Stop) -> Result<RunJob, Failure> {
     let job = &plan.config["resources"]["jobs"][asked.key];
-    let declared = |name: &str| job["parameters"].as_array().into_iter().flatten().any(|p| p["name"] == name);
+    let declared = |name: &str| declares(plan, asked.key, name);
     let offered = asked.offered.iter().filter(|(name, _)| declared(name) && !asked.parameters.contains_key(*name));
     let offered = offered.map(|(name, value)| ((*name).to_owned(), value.clone()));
     let given: Value = asked.parameters.values().map(String::as_str).collect();

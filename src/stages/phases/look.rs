@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::gate;
 use crate::bundle::planning::knowledge::knowledge;
 use crate::domain::{Failure, fact, plan};
 use crate::inputs::event::Occasion;
@@ -81,13 +82,15 @@ impl Phase for Look {
 
 impl Look {
     /// Whether the ledger does not have this release as its last yet: another commit may make
-    /// the same of this target and something else of the next one.
+    /// the same of this target and something else of the next one. What it says of the models that
+    /// are trained here must hold still, too.
     async fn is_news(&self, at: &Context) -> Result<bool, Failure> {
         let Some((release, ledger)) = self.assignment.release.as_ref().zip(self.assignment.ledger.as_ref()) else {
             return Ok(false);
         };
         let chain = ledger.read(&VolumeFiles::new(Arc::clone(&at.world.workspace))).await?;
-        Ok(chain.last().is_none_or(|record| record.release != release.id))
+        let Some(record) = chain.last().filter(|record| record.release == release.id) else { return Ok(true) };
+        Ok(!gate::still_stands(&at.world, &self.assignment, &fact::tested(&record.details)).await?)
     }
 
     async fn age(&self, at: &Context, plan: &EnginePlan) -> Result<Age, Failure> {

@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::endpoint::Serve;
+use crate::domain::fact::Rival;
 use crate::domain::rights::{Right, Securable};
 use crate::domain::{Alias, Failure, ModelName, ModelVersion, Reason, fact};
+use crate::policy::may_promote::Successor;
 use crate::policy::{Verdict, may_promote};
 use crate::ports::engine::{Engine, EnginePlan};
 use crate::ports::{Request, World};
@@ -16,7 +18,7 @@ use crate::stages::assignment::Assignment;
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::registry::Registered;
 use crate::steps::model::rights::Holder;
-use crate::steps::model::{Registry, triggers};
+use crate::steps::model::{Registry, champion, triggers};
 use crate::steps::serve::endpoint;
 
 /// One model on its way to the environment.
@@ -26,8 +28,8 @@ pub struct Promotion {
     pub key: String,
     pub source: ModelName,
     pub version: ModelVersion,
-    /// What the earlier stage's ledger says was tested with this release.
-    pub tested: Option<ModelVersion>,
+    /// Whom the earlier stage's ledger says it was compared with.
+    pub champion: Option<Rival>,
     pub destination: ModelName,
     /// What is moved to the version in the end; none where the environment only passes it on.
     pub alias: Option<Alias>,
@@ -60,7 +62,7 @@ impl Phase for Preflight {
         let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         let mut decision = Decision::default();
         for promotion in &self.promotions {
-            decision.verdicts.extend(verdicts(&at.world, &plan, promotion).await?);
+            decision.verdicts.extend(verdicts(&at.world, &plan, promotion, asked).await?);
             // A version that is only passed on is not what the run is about.
             if let Some(alias) = &promotion.alias {
                 let Promotion { key, source, version, destination, .. } = promotion.as_ref();
@@ -78,13 +80,28 @@ impl Phase for Preflight {
     }
 }
 
-async fn verdicts(world: &World, plan: &EnginePlan, promotion: &Promotion) -> Result<Vec<Verdict>, Failure> {
-    let Promotion { source, version, destination, training, .. } = promotion;
+async fn verdicts(
+    world: &World,
+    plan: &EnginePlan,
+    promotion: &Promotion,
+    asked: &Assignment,
+) -> Result<Vec<Verdict>, Failure> {
+    let Promotion { source, destination, training, .. } = promotion;
     let registry = Registry(world.workspace.as_ref());
-    let Some(from) = registry.model(source).await? else { return Err(unseen(source)) };
+    let from = match registry.model(source).await {
+        Ok(Some(from)) => from,
+        Ok(None) => return unseen(world, plan, source).await,
+        Err(failure) if failure.reason == Reason::PermissionDenied => return unseen(world, plan, source).await,
+        Err(failure) => return Err(failure),
+    };
     let to = registry.model(destination).await?;
     let started = triggers::started_by(world, destination).await?;
-    let mut verdicts = vec![may_promote::is_the_tested(source, *version, promotion.tested)];
+    let granted = promotion.granted(world, plan, &from, to.as_ref()).await?;
+    let mut verdicts = Vec::new();
+    // Whoever may not read it is told of the rights alone.
+    if granted.passed() {
+        verdicts.extend(promotion.was_tested(world, asked).await?);
+    }
     if promotion.is_shared() {
         verdicts.push(may_promote::is_one_model(source));
     } else {
@@ -97,7 +114,7 @@ async fn verdicts(world: &World, plan: &EnginePlan, promotion: &Promotion) -> Re
     verdicts.extend([
         may_promote::starts_no_training(destination, &started, &names_of(&plan.config, training)),
         may_promote::nothing_trains(&run_by_themselves(&plan.config, training)),
-        promotion.granted(world, plan, &from, to.as_ref()).await?,
+        granted,
     ]);
     if let Some(serve) = &promotion.serve {
         verdicts.extend(free(world, serve).await?);
@@ -106,6 +123,26 @@ async fn verdicts(world: &World, plan: &EnginePlan, promotion: &Promotion) -> Re
 }
 
 impl Promotion {
+    /// What the version says of itself, and whether it replaces the one that it was compared with.
+    async fn was_tested(&self, world: &World, asked: &Assignment) -> Result<Vec<Verdict>, Failure> {
+        let Self { source, version, destination, .. } = self;
+        let registry = Registry(world.workspace.as_ref());
+        let tags = registry.version_tags(source, *version).await?.unwrap_or_default();
+        let release = asked.release.as_ref().map(|release| release.id.to_string()).unwrap_or_default();
+        let mut verdicts = vec![may_promote::says_it_passed(source, *version, &tags, &release)];
+        if let Some(alias) = &self.alias {
+            let now = registry.by_alias(destination, alias).await?;
+            let is_itself = match &now {
+                Some(now) => champion::stems_from(world, now, (source, *version)).await?,
+                None => false,
+            };
+            let (now, compared) = (now.map(|now| now.version), self.champion.as_ref());
+            let successor = Successor { alias, destination, now, is_itself, compared };
+            verdicts.push(may_promote::follows_its_champion(&successor, asked.allow_older));
+        }
+        Ok(verdicts)
+    }
+
     /// The principal's rights on both models, and the right of the endpoint's creator to load the new one.
     async fn granted(
         &self,
@@ -117,8 +154,7 @@ impl Promotion {
         let principal = plan.deployer.as_str();
         let holder = Holder::of(world, principal).await;
         let destination = &self.destination;
-        let mut wanted = Vec::from(Right::to_reach(&from.name));
-        wanted.push(Right::on_model(&from.name, "EXECUTE"));
+        let mut wanted = Vec::from(Right::to_read(&from.name));
         let mut not_owner_of = Vec::new();
         let schema = format!("{}.{}", destination.catalog, destination.schema);
         match to {
@@ -145,8 +181,7 @@ impl Promotion {
             && let Some(endpoint) = endpoint::read(world, &serve.endpoint).await?
             && endpoint.creator != principal
         {
-            let mut loads = Vec::from(Right::to_reach(destination));
-            loads.push(Right::on_model(destination, "EXECUTE"));
+            let loads = Right::to_read(destination);
             let lacks = Holder::of(world, &endpoint.creator).await.lacks(world, &loads).await?;
             missing.push((format!("{}, who made the endpoint,", endpoint.creator), lacks));
         }
@@ -162,12 +197,22 @@ async fn free(world: &World, serve: &Serve) -> Result<Option<Verdict>, Failure> 
     Ok(Some(may_promote::endpoint_is_free(&serve.endpoint, busy, staying.entities.len(), hides, &now.permission)))
 }
 
-fn unseen(source: &ModelName) -> Failure {
+/// A model that is not there, or that whoever deploys may not see: to which of the rights that is due.
+async fn unseen(world: &World, plan: &EnginePlan, source: &ModelName) -> Result<Vec<Verdict>, Failure> {
+    let principal = plan.deployer.as_str();
+    let rights = Right::to_read(source);
+    let lacks = match Holder::of(world, principal).await.lacks(world, &rights).await {
+        Ok(lacks) => lacks,
+        // Who may do what with it is hidden, too.
+        Err(failure) if [Reason::PermissionDenied, Reason::NotFound].contains(&failure.reason) => rights.into(),
+        Err(failure) => return Err(failure),
+    };
+    if !lacks.is_empty() {
+        return Ok(vec![may_promote::granted(&[(principal.to_owned(), lacks)], &[])]);
+    }
     let message = format!("find model {source} through the workspace that is promoted to: it does not know it");
-    Failure::new(Reason::NotFound, message).hint(format!(
-        "bind catalog `{}` to this workspace, and grant its principal USE CATALOG, USE SCHEMA and EXECUTE there",
-        source.catalog
-    ))
+    let hint = format!("bind catalog `{}` to this workspace", source.catalog);
+    Err(Failure::new(Reason::NotFound, message).hint(hint))
 }
 
 async fn metastore(world: &World) -> Result<String, Failure> {

@@ -20,7 +20,7 @@ use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::announce;
 use crate::steps::bundle::take_lock;
 use crate::steps::model::copy_version::{self, Copied};
-use crate::steps::model::tag_version;
+use crate::steps::model::{tag_version, withdraw_gate};
 use crate::steps::open_ledger::OpenLedger;
 use crate::steps::record::WriteRecord;
 use crate::steps::recover;
@@ -63,7 +63,8 @@ impl Phase for Record {
 
 /// What a run does that finds everything as it should be: it tries and says again what was found out before.
 fn changes_nothing(begun: &Begun) -> bool {
-    const AGAIN: [&str; 5] = [announce::VERB, take_lock::VERB, recover::VERB, run_job::VERB, tag_version::VERB];
+    const AGAIN: [&str; 6] =
+        [announce::VERB, take_lock::VERB, recover::VERB, run_job::VERB, withdraw_gate::VERB, tag_version::VERB];
     let verb = begun.spec.verb.as_str();
     let reused = || begun.outcome.as_ref().and_then(Copied::of).is_some_and(|copied| copied.reused);
     AGAIN.contains(&verb) || (verb == copy_version::VERB && reused())

@@ -2,7 +2,7 @@
 //! one that an earlier environment trained.
 //!
 //! Whether there is a champion to compare with is asked before anything trains, and not first at the gate: hours of
-//! compute would prove nothing. Which version was made is found out once and written down; later phases go on with that
+//! compute would prove nothing. One that was judged before is judged anew, and has not passed until then. Which version was made is found out once and written down; later phases go on with that
 //! number, whatever an alias says by then.
 
 use std::collections::BTreeMap;
@@ -23,12 +23,14 @@ use crate::domain::fact::{self, Release, Tested};
 use crate::domain::{Alias, Failure, ModelName, Purpose, Reason};
 use crate::inputs::config::{Smoke, Train};
 use crate::policy::gate::{Champion, Demand, Scores};
+use crate::policy::tests_its_version;
 use crate::policy::trained_from::{self, TAGS};
 use crate::policy::{self, Verdict};
 use crate::saga::{Begun, Graph};
 use crate::stages::assignment::Assignment;
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::find_version::{self, Way};
+use crate::steps::model::withdraw_gate::WithdrawGate;
 
 /// A model that the stage trains, and what must be shown of it.
 #[derive(Clone, Debug)]
@@ -123,7 +125,7 @@ impl Phase for Training {
         let Parts { assignment: asked, engine, .. } = &self.0;
         let mut verdicts = Vec::new();
         for model in &asked.models {
-            let champion = gate::champion(&at.world, model, asked.bootstrap).await?;
+            let (champion, _) = gate::champion(&at.world, model, asked.bootstrap).await?;
             if matches!(champion, Champion::Nobody) {
                 verdicts.extend(policy::gate::verdicts(&model.key, &model.demands, &Scores::new(), &champion).0);
             }
@@ -170,10 +172,12 @@ impl Phase for Versions {
         }
         let release = release(asked)?;
         let mut found = Vec::new();
+        let mut changes = Graph::new();
         for promotion in asked.promotions() {
             let none = || Failure::new(Reason::Internal, format!("test `{}`: nothing was copied", promotion.key));
             let (model, version) = copied(&promotion, begun).ok_or_else(none)?;
-            found.push(Tested { key: promotion.key.clone(), model, version });
+            let champion = promotion.champion.clone();
+            found.push(Tested { key: promotion.key.clone(), model, version, champion });
         }
         for model in &asked.models {
             let ended = jobs::ended(begun, Purpose::Training).find(|(key, _)| *key == model.key);
@@ -184,9 +188,12 @@ impl Phase for Versions {
             let commit = TAGS.iter().find_map(|tag| made.run.tags.get(*tag)).map(String::as_str);
             verdicts.push(trained_from::verdict(&model.key, commit, &release.commit));
             let version = made.version.version;
-            found.push(Tested { key: model.key.clone(), model: model.model.clone(), version });
+            if let Some(judged) = WithdrawGate::where_judged(&at.world, &model.model, version).await? {
+                changes = changes.then(Arc::new(judged));
+            }
+            found.push(Tested { key: model.key.clone(), model: model.model.clone(), version, champion: None });
         }
-        Ok(Decision { facts: vec![(fact::TRAINED, json!(found))], verdicts, ..Decision::default() })
+        Ok(Decision { facts: vec![(fact::TRAINED, json!(found))], verdicts, changes, ..Decision::default() })
     }
 }
 
@@ -214,10 +221,16 @@ impl Phase for Validation {
             let Some(validate) = validated.get(&made.key) else { continue };
             let offered = [
                 ("model_name", made.model.to_string()),
-                ("model_version", made.version.to_string()),
+                (tests_its_version::PARAMETER, made.version.to_string()),
                 (TAGS[0], release.commit.clone()),
             ];
             for (i, validate) in validate.iter().enumerate() {
+                let told = validate.parameters.contains_key(tests_its_version::PARAMETER);
+                if !told && !jobs::declares(&plan, &validate.job, tests_its_version::PARAMETER) {
+                    let objection = tests_its_version::objection(&made.key, &validate.job);
+                    let message = format!("validate `{}`: {}", made.key, objection.summary);
+                    return Err(Failure::new(Reason::InvalidBundle, message).about(vec![objection]));
+                }
                 let mut identity = identity(asked, release, &validate.job);
                 identity.extend([made.model.to_string(), made.version.to_string(), i.to_string()]);
                 let job = jobs::Asked {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::copy_version::tags;
 use super::registry::{Details, LoggedMetric, Registry, Version};
 use super::tracking::{self, TrackedMetric};
-use crate::domain::{Failure, ModelName, ModelVersion};
+use crate::domain::{Failure, ModelName, ModelVersion, Reason};
 use crate::ports::World;
 
 /// A metric as its newest point has it.
@@ -31,11 +31,19 @@ pub async fn measured(
     let registry = Registry(world.workspace.as_ref());
     let mut details = registry.details(&version.model, version.version).await?.unwrap_or_default();
     let mut run_id = version.run_id.clone();
-    if let Some((model, number)) = source(&details)
-        && let Some(original) = registry.version(&model, number).await?
-    {
-        details = registry.details(&model, number).await?.unwrap_or_default();
-        run_id = original.run_id;
+    if let Some((model, number)) = source(&details) {
+        match registry.version(&model, number).await {
+            Ok(Some(original)) => {
+                details = registry.details(&model, number).await?.unwrap_or_default();
+                run_id = original.run_id;
+            }
+            // Whoever may not see the original may see the run that made it.
+            Err(failure) if failure.reason != Reason::PermissionDenied => return Err(failure),
+            Ok(None) | Err(_) if run_id.is_empty() => {
+                run_id = details.tags.get(tags::SOURCE_RUN).cloned().unwrap_or_default();
+            }
+            Ok(None) | Err(_) => {}
+        }
     }
     let mut points: Vec<(String, TrackedMetric)> = details.metrics.into_iter().map(of_model).collect();
     points.extend(of_run(world, &run_id, wanted).await?);

@@ -1,6 +1,7 @@
 //! Registered models: what the registry answers, and the verbs that change it.
 
 pub mod bytes;
+pub mod champion;
 pub mod copy_version;
 pub mod finalize;
 pub mod find_version;
@@ -14,6 +15,7 @@ pub mod rights;
 pub mod tag_version;
 pub mod tracking;
 pub mod triggers;
+pub mod withdraw_gate;
 
 pub use move_alias::MoveAlias;
 pub use registry::{Registered, Registry, Version};

@@ -115,10 +115,14 @@ impl Change<World> for TagVersion {
     }
 }
 
+/// What a passed gate leaves, and with which release.
+pub const GATE: &str = "mlops_gate";
+pub const RELEASE: &str = "mlops_release";
+pub const PASSED: &str = "passed";
+
 /// The tags that a passed gate leaves. Unity Catalog takes no dots and dashes in a tag's key.
 pub fn of_gate(release: &str, commit: &str, run: &str) -> BTreeMap<String, String> {
-    let tags: [(&str, &str); 4] =
-        [("mlops_gate", "passed"), ("mlops_release", release), ("git_sha", commit), ("mlops_run", run)];
+    let tags: [(&str, &str); 4] = [(GATE, PASSED), (RELEASE, release), ("git_sha", commit), ("mlops_run", run)];
     let given = tags.into_iter().filter(|(_, value)| !value.is_empty());
     given.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }

@@ -106,6 +106,7 @@ impl StageWorld {
         };
         let mut config = workspace::Config::federated(federation);
         config.catalogs = vec!["dev".to_owned()];
+        config.catalog_users = vec![DEPLOYER.to_owned()];
         config.volumes = vec!["dev.ops.deployments".to_owned(), "dev.ops.releases".to_owned()];
         let (mut staging, mut prod) = (None, None);
         if tiers {

@@ -45,6 +45,8 @@ pub(super) struct Tier {
     name: &'static str,
     deployer: &'static str,
     reader: &'static str,
+    /// Whom its catalog lets in: itself, and who looks for the champion there.
+    users: &'static [&'static str],
     /// Catalogs of the tiers before, whose volumes it may only read.
     reads: &'static [&'static str],
 }
@@ -53,6 +55,7 @@ pub(super) const STAGING: Tier = Tier {
     name: "staging",
     deployer: STAGING_DEPLOYER,
     reader: "55d0b7f3-1e28-4c95-a6d9-f03b8e7c2a05",
+    users: &[STAGING_DEPLOYER],
     reads: &["dev"],
 };
 
@@ -60,6 +63,7 @@ pub(super) const PROD: Tier = Tier {
     name: "prod",
     deployer: PROD_DEPLOYER,
     reader: "c41f6d20-8b5a-4e37-9c1f-7a2d5e6b3f06",
+    users: &[DEPLOYER, STAGING_DEPLOYER, PROD_DEPLOYER],
     reads: &["dev", "staging"],
 };
 
@@ -98,6 +102,7 @@ pub(super) async fn workspace(github: &GitHub, metastore: &Metastore, tier: &Tie
     config.metastore = Some(metastore.clone());
     config.seed = tier.name.to_owned();
     config.catalogs = vec![tier.name.to_owned()];
+    config.catalog_users = tier.users.iter().map(|user| (*user).to_owned()).collect();
     config.volumes = vec![format!("{}.ops.deployments", tier.name)];
     workspace::serve(config).await.unwrap()
 }
@@ -111,7 +116,9 @@ impl StageWorld {
     /// The same with a model that staging trains, judges and records.
     pub async fn with_model() -> Self {
         let config = CONFIG.replace("smoke:\n  - job: train\n", TRAINS);
-        Self::begin(&format!("{BUNDLE}{MODEL}"), &config, true).await
+        let told = "      parameters: [{name: model_version, default: ''}]\n";
+        let bundle = BUNDLE.replace("      description: Trains\n", &format!("      description: Trains\n{told}"));
+        Self::begin(&format!("{bundle}{MODEL}"), &config, true).await
     }
 
     /// The same with another bundle and configuration, in which PROD-HOST and the like stand for what is known only now.

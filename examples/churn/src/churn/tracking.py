@@ -1,4 +1,5 @@
-"""Records a training run and registers its model, with MLflow or in MLflow's own words.
+"""Records a training run and registers its model, with MLflow or in MLflow's own words; reads a version back, and adds
+to its run what is measured of it later.
 
 Serverless compute brings MLflow along; the wheel does not ask for it, so that everything else runs without. Where
 there is a workspace and no MLflow, the same few calls are made over HTTP.
@@ -37,6 +38,35 @@ def record(training: Training) -> str | None:
     if os.environ.get("DATABRICKS_HOST") and os.environ.get("DATABRICKS_TOKEN"):
         return _over_http(training)
     return None
+
+
+def fetch(model_name: str, version: str, file: str) -> str:
+    """A file of a registered version, as text."""
+    if importlib.util.find_spec("mlflow") is not None:
+        import mlflow
+
+        mlflow.set_registry_uri("databricks-uc")
+        place = mlflow.artifacts.download_artifacts(f"models:/{model_name}/{version}")
+        return Path(place, file).read_text(encoding="utf-8")
+    path = urllib.parse.quote("/".join(["/Models", *model_name.split("."), version, file]))
+    return _call("GET", f"/api/2.0/fs/files{path}").decode()
+
+
+def measured(model_name: str, version: str, metrics: dict[str, float], dataset: str, digest: str) -> None:
+    """Logs metrics on the run that made a version, with the data that they were taken on."""
+    if importlib.util.find_spec("mlflow") is not None:
+        from mlflow import MlflowClient
+
+        client = MlflowClient(registry_uri="databricks-uc")
+        run = client.get_model_version(model_name, version).run_id
+        for key, value in metrics.items():
+            client.log_metric(run, key, value, dataset_name=dataset, dataset_digest=digest)
+        return
+    query = urllib.parse.urlencode({"name": model_name, "version": version})
+    run = _mlflow(f"unity-catalog/model-versions/get?{query}")["model_version"]["run_id"]
+    point = {"timestamp": int(time.time() * 1000), "step": 0, "dataset_name": dataset, "dataset_digest": digest}
+    points = [{"key": key, "value": value, **point} for key, value in metrics.items()]
+    _mlflow("runs/log-batch", {"run_id": run, "metrics": points})
 
 
 def _with_mlflow(training: Training) -> str:

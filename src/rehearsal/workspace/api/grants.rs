@@ -124,6 +124,27 @@ pub(crate) fn allows(store: &Store, (level, name): (&'static Level, &str), princ
     false
 }
 
+/// Whether the caller may see a model, as the service tells it: who may not use the catalog is told of no model at all.
+/// People see everything here, as admins do, and so do the principals of plans.
+pub(crate) fn seen(call: &Call, model: &str) -> Result<(), Refusal> {
+    let parts: Vec<&str> = model.split('.').collect();
+    let [catalog, schema, _] = parts[..] else { return Ok(()) };
+    let schema = format!("{catalog}.{schema}");
+    let who = call.who.user_name.as_str();
+    let all = !call.who.is_service_principal() || call.who.only_reads();
+    let may = |thing, privilege| all || allows(call.store, thing, who, privilege);
+    if !may((&CATALOG, catalog), "USE_CATALOG") {
+        return Err(Refusal::missing(format!("Routine or Model '{model}' does not exist.")));
+    }
+    if !may((&SCHEMA, &schema), "USE_SCHEMA") {
+        return Err(Refusal::denied(format!("User does not have USE SCHEMA on Schema '{schema}'.")));
+    }
+    if !may((&MODEL, model), "EXECUTE") {
+        return Err(Refusal::denied(format!("User does not have EXECUTE on Routine or Model '{model}'.")));
+    }
+    Ok(())
+}
+
 /// The level above, and its name.
 fn parent(name: &str) -> Option<(&'static Level, &str)> {
     let (parent, _) = name.rsplit_once('.')?;

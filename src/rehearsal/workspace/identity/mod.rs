@@ -68,6 +68,11 @@ impl Principal {
         !self.user_name.contains('@')
     }
 
+    /// The principal of a plan.
+    pub(crate) fn only_reads(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.allow && rule.writes_only && rule.path.is_empty())
+    }
+
     pub(crate) fn may(&self, method: &Method, path: &str) -> bool {
         let write = is_write(method, path);
         let rule = self.rules.iter().find(|r| (write || !r.writes_only) && path.starts_with(&r.path));

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::versions;
 use crate::rehearsal::workspace::api::catalog::MODEL;
+use crate::rehearsal::workspace::api::grants;
 use crate::rehearsal::workspace::call::{Call, Refusal};
 use crate::rehearsal::workspace::store::Store;
 
@@ -62,6 +63,7 @@ pub(crate) fn forget(store: &mut Store, model: &str, version: u64) {
 
 pub(crate) fn version_of(call: &mut Call, model: &str, alias: &str) -> Result<Value, Refusal> {
     MODEL.find(call.store, model)?;
+    grants::seen(call, model)?;
     let found = of(call.store, model).into_iter().find(|a| a["alias_name"] == alias);
     let version = found.and_then(|a| a["version_num"].as_u64()).ok_or_else(|| no_such(model, alias))?;
     versions::find(call.store, model, &version.to_string()).cloned()

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{aliases, versions};
 use crate::rehearsal::workspace::api::catalog::{MODEL, listed_in_schema, overlaid, parent_schema, stamped};
+use crate::rehearsal::workspace::api::grants;
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply};
 
 /// Aliases are shown to those who ask for them; lists carry neither aliases nor tags.
@@ -40,6 +41,7 @@ pub(crate) fn create(call: &mut Call) -> Answer {
 pub(crate) fn get(call: &mut Call) -> Answer {
     let name = call.param("name").to_owned();
     let doc = MODEL.find(call.store, &name)?.clone();
+    grants::seen(call, &name)?;
     Reply::json(shown(doc, call.query_flag("include_aliases"), true))
 }
 
