@@ -154,6 +154,9 @@ impl Names {
                 names.insert(name.to_owned(), name.to_owned());
             }
         }
+        // Nor is that of whoever was given a right.
+        let given = store.uc.grants.values().flat_map(BTreeMap::keys);
+        names.extend(given.map(|principal| (principal.clone(), principal.clone())));
         names.insert(store.uc.metastore_id.clone(), "<metastore>".into());
         Self(names)
     }
