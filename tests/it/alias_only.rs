@@ -214,11 +214,5 @@ targets:
       root_path: /Workspace/Users/PROD-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
 resources:
   jobs:
-    fit:
-      name: fit
-      parameters:
-        - {name: git_sha, default: ''}
-      tasks:
-        - task_key: fit
-          notebook_task: {notebook_path: src/train.py}
+    JOB-FIT
 ";

@@ -5,11 +5,12 @@ use mlops_deploy::domain::ReleaseId;
 use mlops_deploy::domain::ledger::{By, Record, VERSION};
 use mlops_deploy::rehearsal::front::{Fault, Rule};
 use mlops_deploy::rehearsal::github::Event;
-use mlops_deploy::rehearsal::workspace::{Answer, Control};
+use mlops_deploy::rehearsal::workspace::{Answer, Control, Seen};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::stage_world::tiers::{PROD_DEPLOYER, STAGING_DEPLOYER};
+use crate::stage_world::trainer::{EXAMPLE, MLMODEL};
 use crate::stage_world::{Left, StageWorld, table};
 
 pub const SOURCE: &str = "staging.models.churn";
@@ -180,6 +181,32 @@ async fn the_tested_version_serves_under_its_alias_and_then_the_clocks_start() {
     let created = &requests[at("POST", "/jobs/create")];
     assert_eq!(created.body["schedule"]["pause_status"], "PAUSED");
     assert!(at("PUT", "/aliases/champion") < at("POST", "/jobs/reset"));
+}
+
+/// Whether it names the model or what makes it: until the alias is moved it would score with the old version.
+#[tokio::test]
+async fn a_changed_job_that_reads_the_model_stands_still_until_the_alias_is_moved() {
+    let by_reference = "${var.catalog}.${resources.schemas.models.name}.${resources.registered_models.churn.name}";
+    for (model, waits) in [(TARGET, true), (by_reference, true), ("prod.models.other", false)] {
+        let mut scene = Scene::new().await;
+        scene.tested("{\"weights\": 1}").await;
+        scene.promote().await.expect(0);
+        let path = "            notebook_path: src/train.py\n";
+        scene.world.edit("databricks.yml", path, &format!("{path}            base_parameters: {{model: '{model}'}}\n"));
+        scene.world.push();
+        scene.release = scene.world.deployed().await.output("release").to_owned();
+        scene.tested("{\"weights\": 2}").await;
+        scene.world.prod().forget_requests();
+        scene.promote().await.expect(0);
+        let requests = scene.world.prod().requests();
+        let alias = requests.iter().position(|r| r.method == "PUT" && r.path.ends_with("/aliases/champion")).unwrap();
+        let reset = |r: &&Seen| r.path.ends_with("/jobs/reset");
+        let state = |r: &Seen| r.body["new_settings"]["schedule"]["pause_status"].clone();
+        let before: Vec<Value> = requests[..alias].iter().filter(reset).map(state).collect();
+        assert_eq!(before.iter().any(|state| *state == "PAUSED"), waits, "{model}: {before:?}");
+        assert_eq!(requests[alias..].iter().filter(reset).count(), usize::from(waits), "{model}");
+        assert_eq!(scene.schedule(), "UNPAUSED", "{model}");
+    }
 }
 
 /// A run that was killed behind its last change is run again, and so is one that somebody is not sure about.
@@ -360,10 +387,6 @@ async fn a_model_that_the_configuration_does_not_have_is_named() {
     insta::assert_snapshot!(told.join("\n"));
     step.settle().await.expect(0);
 }
-
-const MLMODEL: &str = "flavors:\n  python_function:\n    loader_module: churn.package\n\
-                       signature:\n  inputs: '[{\"type\": \"double\"}]'\n  outputs: '[{\"type\": \"double\"}]'\n";
-const EXAMPLE: &str = "{\"dataframe_split\": {\"columns\": [\"tenure\"], \"data\": [[1.0], [2.0]]}}";
 
 const CONFIG: &str = "\
 ENVIRONMENTS-OF-ALL-TIERS

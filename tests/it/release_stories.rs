@@ -291,6 +291,8 @@ async fn the_history_is_read_and_verified() {
     assert!(out.starts_with("dev: 2 records, and the chain holds; the head is sha256:"), "{out}");
     assert!(out.contains("\n  1 ") && out.contains("\n  2 ") && out.contains("staging: 1 record"), "{out}");
     assert!(out.contains(&release[..19]) && out.contains("/actions/runs/"), "{out}");
+    // Code alone, and that is something.
+    assert!(out.contains(": 1 file; ") && !out.contains("nothing changed"), "{out}");
     let (code, out, _) = history(&world, &["-e", "staging", "-o", "json"]).await;
     let document: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, document["environments"][0]["records"][0]["release"].as_str()), (0, Some(release.as_str())));

@@ -223,3 +223,52 @@ async fn a_reference_to_no_resource_is_found_in_every_target() {
     refused(&left, 2, "invalid-bundle");
     assert!(left.stdout.contains("no such node \"resources.jobs.nobody\""), "{}", left.stdout);
 }
+
+/// Whoever approves a plan approves the code that goes with it.
+#[tokio::test]
+async fn the_digest_of_a_plan_is_that_of_its_files_too() {
+    let world = StageWorld::new().await;
+    world.deployed().await;
+    let mut digests = Vec::new();
+    for print in ["better", "better", "worse"] {
+        world.write("src/train.py", &format!("# Databricks notebook source\nprint('{print}')\n"));
+        let pull = world.pull_request();
+        let left = world.validate(Event::pull_request(pull)).run().await;
+        digests.push(left.expect(0).output("plan-digest").to_owned());
+    }
+    assert!(digests[0].starts_with("sha256:") && digests[0] == digests[1] && digests[1] != digests[2], "{digests:?}");
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_jobs_variable_does_not_repeat_the_value() {
+    let world = StageWorld::new().await;
+    world.edit("databricks.yml", "bundle:\n", "variables: {given: {description: A secret of the job}}\nbundle:\n");
+    world.edit("databricks.yml", "      name: train\n", "      name: train\n      max_concurrent_runs: ${var.given}\n");
+    let pull = world.pull_request();
+    let left = world.validate(Event::pull_request(pull)).with("BUNDLE_VAR_given", "hunter2secret").run().await;
+    let told = format!("{}{}{}", left.stdout, left.summary, left.journal);
+    assert!(told.contains("cannot parse \"…\" as an integer") && !told.contains("hunter2"), "{told}");
+}
+
+/// mlops-deploy.yml comes with the branch: whoever wrote it does not get a token of another workspace.
+#[tokio::test]
+async fn on_a_laptop_a_token_goes_to_its_own_host_alone() {
+    let world = StageWorld::new().await;
+    let with_host = async |host: &str| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_mlops-deploy"));
+        command.arg("validate").current_dir(world.path(".")).env_clear().env("PATH", "/usr/bin:/bin");
+        command
+            .env("DATABRICKS_TOKEN", "dapi-mine")
+            .env("DATABRICKS_HOST", host)
+            .env("RUNNER_TEMP", world.path("../laptop"));
+        String::from_utf8(command.output().await.unwrap().stderr).unwrap()
+    };
+    let said = with_host("https://dbc-mine.cloud.databricks.com").await;
+    assert!(
+        said.contains("host-not-allowed") && said.contains("DATABRICKS_TOKEN is that of DATABRICKS_HOST"),
+        "{said}"
+    );
+    assert!(world.workspace().requests().is_empty() && !said.contains("dapi-mine"), "{said}");
+    let said = with_host(&format!("{}/", world.workspace().url())).await;
+    assert!(!said.contains("host-not-allowed") && !world.workspace().requests().is_empty(), "{said}");
+}

@@ -291,21 +291,7 @@ variables:
 targets:
   TARGETS-OF-ALL-TIERS
 resources:
-  schemas:
-    scores:
-      catalog_name: ${var.catalog}
-      name: scores
-  registered_models:
-    churn:
-      catalog_name: ${var.catalog}
-      schema_name: ${resources.schemas.scores.name}
-      name: churn
+  SCORES-AND-CHURN
   jobs:
-    fit:
-      name: fit
-      parameters:
-        - {name: git_sha, default: ''}
-      tasks:
-        - task_key: fit
-          notebook_task: {notebook_path: src/train.py}
+    JOB-FIT
 ";

@@ -156,7 +156,7 @@ async fn rights_that_staging_lacks_are_named_before_anything_is_written() {
 #[tokio::test]
 async fn a_clock_that_runs_before_prod_is_found_with_its_line() {
     let scene = Scene::new().await;
-    scene.0.edit("databricks.yml", "catalog: staging}", "catalog: staging, trains: UNPAUSED}");
+    scene.0.edit("databricks.yml", "UTC, pause_status: PAUSED}", "UTC, pause_status: UNPAUSED}");
     let pull = scene.0.pull_request();
     let left = scene.0.validate(Event::pull_request(pull)).run().await;
     left.expect(2);
@@ -184,38 +184,14 @@ bundle:
   name: tiny
 variables:
   catalog: {description: Where everything lies}
-  trains: {default: PAUSED}
 targets:
-  dev:
-    default: true
-    variables: {catalog: dev}
-    workspace:
-      host: HOST
-      root_path: /Workspace/Users/DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-  staging:
-    variables: {catalog: staging}
-    workspace:
-      host: STAGING-HOST
-      root_path: /Workspace/Users/STAGING-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
-  prod:
-    variables: {catalog: prod}
-    workspace:
-      host: PROD-HOST
-      root_path: /Workspace/Users/PROD-DEPLOYER/.bundle/${bundle.name}/${bundle.target}
+  TARGETS-OF-ALL-TIERS
 resources:
-  schemas:
-    scores:
-      catalog_name: ${var.catalog}
-      name: scores
-  registered_models:
-    churn:
-      name: churn
-      catalog_name: ${var.catalog}
-      schema_name: ${resources.schemas.scores.name}
+  SCORES-AND-CHURN
   jobs:
     fit:
       name: fit
-      schedule: {quartz_cron_expression: 0 0 6 * * ?, timezone_id: UTC, pause_status: '${var.trains}'}
+      schedule: {quartz_cron_expression: 0 0 6 * * ?, timezone_id: UTC, pause_status: PAUSED}
       parameters:
         - {name: git_sha, default: ''}
       tasks:

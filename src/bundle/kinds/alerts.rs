@@ -1,6 +1,6 @@
 //! SQL alerts: `/api/2.0/alerts`. A delete by the API only trashes; a bundle purges.
 
-use super::rules::ignore_remote;
+use super::rules::output_only;
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
     permissions,
@@ -53,14 +53,14 @@ pub static KIND: Kind = Kind {
         }),
     },
     rules: &[
-        ignore_remote("create_time", "spec:output_only"),
-        ignore_remote("effective_run_as", "spec:output_only"),
-        ignore_remote("id", "spec:output_only"),
-        ignore_remote("lifecycle_state", "spec:output_only"),
-        ignore_remote("owner_user_name", "spec:output_only"),
-        ignore_remote("update_time", "spec:output_only"),
-        ignore_remote("evaluation.last_evaluated_at", "spec:output_only"),
-        ignore_remote("evaluation.state", "spec:output_only"),
+        output_only("create_time"),
+        output_only("effective_run_as"),
+        output_only("id"),
+        output_only("lifecycle_state"),
+        output_only("owner_user_name"),
+        output_only("update_time"),
+        output_only("evaluation.last_evaluated_at"),
+        output_only("evaluation.state"),
     ],
     keyed: &[],
     hashed: &[],

@@ -3,7 +3,7 @@
 //! The workspace writes a dashboard's document anew, so that it cannot be compared with what
 //! was sent; its `etag`, kept from the last answer, says whether somebody edited it since.
 
-use super::rules::{ignore_remote, mark, recreate};
+use super::rules::{ignore_remote, mark, output_only, recreate};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
     permissions,
@@ -79,11 +79,11 @@ pub static KIND: Kind = Kind {
         }),
     },
     rules: &[
-        ignore_remote("create_time", "spec:output_only"),
-        ignore_remote("dashboard_id", "spec:output_only"),
-        ignore_remote("lifecycle_state", "spec:output_only"),
-        ignore_remote("path", "spec:output_only"),
-        ignore_remote("update_time", "spec:output_only"),
+        output_only("create_time"),
+        output_only("dashboard_id"),
+        output_only("lifecycle_state"),
+        output_only("path"),
+        output_only("update_time"),
         mark("etag", "custom"),
         ignore_remote("serialized_dashboard", "etag_based"),
         ignore_remote("dataset_catalog", "input_only"),

@@ -17,6 +17,11 @@ pub(super) const fn ignore_remote(field: &'static str, reason: &'static str) -> 
     Rule { field, when: When::Drift, then: Then::Skip, reason }
 }
 
+/// A field that only the workspace writes.
+pub(super) const fn output_only(field: &'static str) -> Rule {
+    ignore_remote(field, "spec:output_only")
+}
+
 /// The field is never compared.
 pub(super) const fn ignore(field: &'static str, reason: &'static str) -> Rule {
     Rule { field, when: When::Any, then: Then::Skip, reason }

@@ -16,24 +16,30 @@ pub struct Holder {
     names: Vec<String>,
 }
 
+const ME: &str = "/api/2.0/preview/scim/v2/Me";
+
 impl Holder {
     /// The groups of whoever asks are its own to know; those of another are told to some alone. Who may not ask is told of no
     /// group.
     pub async fn of(world: &World, principal: &str) -> Self {
-        let me = read(world, Request::get("/api/2.0/preview/scim/v2/Me")).await;
+        let me = read(world, Request::get(ME)).await;
         let is_me = ["userName", "applicationId"].iter().any(|field| me[*field] == principal);
         let who = if is_me { me } else { listed(world, principal).await };
-        let groups = who["groups"].as_array().into_iter().flatten();
-        let groups = groups.filter_map(|group| group["display"].as_str().map(str::to_owned));
-        let names = [principal.to_owned(), "account users".to_owned()].into_iter().chain(groups).collect();
-        Self { principal: principal.to_owned(), names }
+        Self::called(principal, &who)
     }
 
     /// Whoever runs this.
     pub async fn me(world: &World) -> Result<Self, Failure> {
-        let answer = world.workspace.call(Request::get("/api/2.0/preview/scim/v2/Me")).await.and_then(|r| r.json());
+        let answer = world.workspace.call(Request::get(ME)).await.and_then(|r| r.json());
         let me = answer.map_err(|e| e.into_failure("read who we are"))?;
-        Ok(Self::of(world, me["userName"].as_str().unwrap_or_default()).await)
+        Ok(Self::called(me["userName"].as_str().unwrap_or_default(), &me))
+    }
+
+    fn called(principal: &str, who: &Value) -> Self {
+        let groups = who["groups"].as_array().into_iter().flatten();
+        let groups = groups.filter_map(|group| group["display"].as_str().map(str::to_owned));
+        let names = [principal.to_owned(), "account users".to_owned()].into_iter().chain(groups).collect();
+        Self { principal: principal.to_owned(), names }
     }
 
     /// Whether this is its name, or that of a group it is in.

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::situation::{Part, Ready, Situation, Writes};
+use crate::stage_world::trainer::{EXAMPLE, MLMODEL};
 use crate::stage_world::{At, StageWorld, Step, as_user};
 
 /// The first version of a model: there is no champion, and nothing is deployed.
@@ -131,10 +132,6 @@ fn teach(world: &StageWorld, auc: f64, weights: &str) {
     world.staging().trains("fit", training);
 }
 
-const MLMODEL: &str = "flavors:\n  python_function:\n    loader_module: churn.package\n\
-                       signature:\n  inputs: '[{\"type\": \"double\"}]'\n  outputs: '[{\"type\": \"double\"}]'\n";
-const EXAMPLE: &str = "{\"dataframe_split\": {\"columns\": [\"tenure\"], \"data\": [[1.0], [2.0]]}}";
-
 const CONFIG: &str = "\
 ENVIRONMENTS-OF-ALL-TIERS
 models:
@@ -164,25 +161,11 @@ variables:
 targets:
   TARGETS-OF-ALL-TIERS
 resources:
-  schemas:
-    scores:
-      catalog_name: ${var.catalog}
-      name: scores
-  registered_models:
-    churn:
-      catalog_name: ${var.catalog}
-      schema_name: ${resources.schemas.scores.name}
-      name: churn
+  SCORES-AND-CHURN
   jobs:
     #new: report: {name: report, schedule: {quartz_cron_expression: 0 0 7 * * ?, timezone_id: UTC}, tasks: [{task_key: report, notebook_task: {notebook_path: src/train.py}}]}
     old: {name: old, tags: {a: b}}
-    fit:
-      name: fit
-      parameters:
-        - {name: git_sha, default: ''}
-      tasks:
-        - task_key: fit
-          notebook_task: {notebook_path: src/train.py}
+    JOB-FIT
     check:
       name: check
       parameters:

@@ -57,11 +57,35 @@ const ENVIRONMENTS: &str = "environments:
 releases: /Volumes/dev/ops/releases
 ";
 
+/// A model in a schema of its own.
+const SCORES_AND_CHURN: &str = "  schemas:
+    scores:
+      catalog_name: ${var.catalog}
+      name: scores
+  registered_models:
+    churn:
+      catalog_name: ${var.catalog}
+      schema_name: ${resources.schemas.scores.name}
+      name: churn
+";
+
+/// The job that trains it.
+const FIT: &str = "    fit:
+      name: fit
+      parameters:
+        - {name: git_sha, default: ''}
+      tasks:
+        - task_key: fit
+          notebook_task: {notebook_path: src/train.py}
+";
+
 pub(super) fn written_out(text: &str) -> String {
     let named = [
         ("  TARGET-DEV\n", DEV),
         ("  TARGETS-OF-ALL-TIERS\n", ALL_TIERS),
         ("ENVIRONMENTS-OF-ALL-TIERS\n", ENVIRONMENTS),
+        ("  SCORES-AND-CHURN\n", SCORES_AND_CHURN),
+        ("    JOB-FIT\n", FIT),
     ];
     named.iter().fold(text.to_owned(), |text, (name, meant)| text.replace(name, meant))
 }
