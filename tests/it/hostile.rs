@@ -12,7 +12,8 @@ use tokio::process::Command;
 
 use crate::bundle_by_hand::{Hand, said};
 
-const LIMITS: &str = "ulimit -v 262144; ulimit -t 30; ulimit -c 0; exec \"$@\"";
+/// What is limited is the address space: glibc would reserve 64 MiB of it for each thread that allocates, and use little.
+const LIMITS: &str = "ulimit -v 262144; ulimit -t 30; ulimit -c 0; export MALLOC_ARENA_MAX=1; exec \"$@\"";
 
 /// Runs a command of the program under the limits.
 async fn limited(hand: &Hand, args: &[&str]) -> Output {
