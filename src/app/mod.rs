@@ -5,9 +5,11 @@
 
 mod bundle_command;
 mod cli;
+mod credentials;
 mod desk;
 pub mod disk;
 mod effective;
+mod git;
 mod model_command;
 #[cfg(feature = "rehearsal")]
 mod rehearse;

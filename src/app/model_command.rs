@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Desk;
-use crate::adapters::databricks::{Connector, Profiles};
+use super::{Desk, credentials};
+use crate::adapters::databricks::Connector;
 use crate::adapters::host::LocalProcess;
 use crate::adapters::http;
 use crate::adapters::transfer::{self, HttpTransfer};
-use crate::domain::{Failure, ModelName, ModelVersion, Reason, Secret};
+use crate::domain::{Failure, ModelName, ModelVersion, Reason};
 use crate::ports::{Clock, World};
 use crate::saga::{Graph, Journal, OnFailure, Options, Registry, execute, unwind};
 use crate::steps::model::bytes::progress::{Moment, size};
@@ -141,7 +141,7 @@ fn hearer(desk: &Desk) -> (copy_version::Hearer, Duration) {
 }
 
 fn world(desk: &Desk, profile: Option<&str>) -> Result<World, Failure> {
-    let (host, token) = sign_in(desk, profile)?;
+    let (host, token) = credentials::find(&desk.env, profile, None)?;
     let clock: Arc<dyn Clock> = Arc::clone(&desk.clock) as Arc<_>;
     let connector = Connector::from_env(&desk.env, Arc::clone(&clock), Arc::clone(&desk.masker))?;
     let connection = connector.by_token(&host, token)?;
@@ -155,26 +155,4 @@ fn world(desk: &Desk, profile: Option<&str>) -> Result<World, Failure> {
         clock,
         github: None,
     })
-}
-
-fn sign_in(desk: &Desk, profile: Option<&str>) -> Result<(String, Secret), Failure> {
-    let profiles = || match Profiles::path(&desk.env) {
-        Some(file) => Profiles::load(&file),
-        None => Ok(Profiles::default()),
-    };
-    match (profile.or(desk.var("DATABRICKS_CONFIG_PROFILE")), desk.var("DATABRICKS_HOST"), desk.var("DATABRICKS_TOKEN"))
-    {
-        (Some(name), _, _) => profiles()?.get(name).map(|p| (p.host, p.token)),
-        (None, Some(host), Some(token)) => Ok((host.to_owned(), Secret::new(token))),
-        (None, Some(host), None) => match profiles()?.of_host(host)? {
-            Some(profile) => Ok((profile.host, profile.token)),
-            None => Err(no_credentials()),
-        },
-        (None, None, _) => Err(no_credentials()),
-    }
-}
-
-fn no_credentials() -> Failure {
-    Failure::new(Reason::InvalidInput, "sign in to the workspace: neither a host with a token nor a profile is given")
-        .hint("set DATABRICKS_HOST and DATABRICKS_TOKEN, or name a profile of ~/.databrickscfg with --profile")
 }

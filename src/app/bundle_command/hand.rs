@@ -9,17 +9,18 @@ use std::sync::Arc;
 use super::args::Global;
 use super::hooks::Hook;
 use super::lists;
-use crate::adapters::databricks::{PersonalToken, Profiles, Settings, Workspace};
-use crate::adapters::host::{Console, LocalFiles, Masker, Repository, Stream, SystemClock};
+use crate::adapters::databricks::{PersonalToken, Settings, Workspace};
+use crate::adapters::host::{Console, LocalFiles, Masker, Stream, SystemClock};
 use crate::adapters::http;
 use crate::adapters::transfer::{self, HttpTransfer};
 use crate::app::desk::log_to;
 use crate::app::disk::Disk;
+use crate::app::{credentials, git};
 use crate::bundle::load::{self, Loaded, ROOT_NAMES};
 use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::syntax::json;
-use crate::bundle::{Facts, Git, Options, Resolved, User};
-use crate::domain::{Diagnostic, Failure, Host, Reason, Secret, Tree};
+use crate::bundle::{Facts, Options, Resolved, User};
+use crate::domain::{Diagnostic, Failure, Reason, Secret, Tree};
 use crate::ports::{Identity, Request, Rest, Transfer};
 use crate::steps::bundle::look_up::{self, Unlisted};
 use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
@@ -146,7 +147,7 @@ impl Hand {
         let facts = Facts {
             user: Some(user.clone()),
             host: Some(rest.host().to_owned()),
-            git: self.git()?,
+            git: git::around(&self.root)?,
             ..Facts::default()
         };
         let resolve = |facts: &Facts| Ok(resolve_loaded(loaded.clone(), &self.source, &self.options, facts));
@@ -178,28 +179,8 @@ impl Hand {
         self.global.profile.as_deref().or(loaded.profile()).or(self.var("DATABRICKS_CONFIG_PROFILE"))
     }
 
-    /// What the bundle names comes before the environment, a profile before a token.
     fn sign_in(&self, loaded: &Loaded) -> Result<SignedIn, Quit> {
-        let named = self.profile(loaded);
-        let profiles = || match Profiles::path(&self.env) {
-            Some(file) => Profiles::load(&file),
-            None => Ok(Profiles::default()),
-        };
-        let (host, token) = match (named, loaded.host().or(self.var("DATABRICKS_HOST")), self.var("DATABRICKS_TOKEN")) {
-            (Some(name), _, _) => {
-                let profile = profiles()?.get(name)?;
-                match loaded.host() {
-                    Some(host) if !same_host(host, &profile.host) => return Err(two_hosts(name, &profile.host, host)),
-                    _ => (profile.host, profile.token),
-                }
-            }
-            (None, Some(host), Some(token)) => (host.to_owned(), Secret::new(token)),
-            (None, Some(host), None) => match profiles()?.of_host(host)? {
-                Some(profile) => (profile.host, profile.token),
-                None => return Err(no_credentials().into()),
-            },
-            (None, None, _) => return Err(no_credentials().into()),
-        };
+        let (host, token) = credentials::find(&self.env, self.profile(loaded), loaded.host())?;
         let masker = Arc::new(Masker::new());
         let identity: Arc<dyn Identity> = Arc::new(PersonalToken::new(&host, token.clone(), &masker)?);
         let user_agent = http::user_agent(self.var("GITHUB_ACTIONS").is_some());
@@ -211,20 +192,6 @@ impl Hand {
         let clock: Arc<dyn crate::ports::Clock> = Arc::clone(&self.clock) as Arc<_>;
         let workspace = Workspace::new(settings, client, identity, clock, masker)?;
         Ok(SignedIn { rest: Arc::new(workspace), transfer: Arc::new(transfer), token })
-    }
-
-    fn git(&self) -> Result<Option<Git>, Failure> {
-        let unreadable = |e: std::io::Error| Failure::new(Reason::DiskError, "read the Git repository").because(e);
-        let Some(repository) = Repository::discover(&self.root).map_err(unreadable)? else { return Ok(None) };
-        let head = repository.head().map_err(unreadable)?;
-        let inside = self.root.canonicalize().map_err(unreadable)?;
-        let path = inside.strip_prefix(&repository.worktree).ok().map(|p| p.to_string_lossy().into_owned());
-        Ok(Some(Git {
-            bundle_path: path.filter(|p| !p.is_empty()).unwrap_or_else(|| ".".to_owned()),
-            branch: head.branch,
-            commit: head.commit,
-            origin_url: repository.origin_url(),
-        }))
     }
 }
 
@@ -239,23 +206,6 @@ fn refuse_reference_in_host(loaded: &Loaded) -> Done {
         }
     }
     Ok(())
-}
-
-fn same_host(one: &str, other: &str) -> bool {
-    let plain = |host: &str| Host::parse(host).map_or_else(|_| host.to_owned(), |host| host.to_string());
-    plain(one) == plain(other)
-}
-
-fn two_hosts(name: &str, profile: &str, bundle: &str) -> Quit {
-    let message = format!("sign in to the workspace: profile `{name}` is of {profile}, and the bundle names {bundle}");
-    Failure::new(Reason::InvalidInput, message)
-        .hint("take one of the two out, or name a profile of the bundle's host")
-        .into()
-}
-
-fn no_credentials() -> Failure {
-    Failure::new(Reason::InvalidInput, "sign in to the workspace: neither a host with a token nor a profile is given")
-        .hint("set DATABRICKS_HOST and DATABRICKS_TOKEN, or name a profile of ~/.databrickscfg with --profile")
 }
 
 /// `DATABRICKS_BUNDLE_ROOT`, else the nearest folder upwards with a root file.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use super::release::Unpacked;
 use super::{Run, prepare, surroundings};
-use crate::adapters::host::Repository;
 use crate::app::disk::Disk;
+use crate::app::git;
+use crate::bundle::Options;
 use crate::bundle::load::TargetInfo;
 use crate::bundle::planning::planner;
-use crate::bundle::{Git, Options};
 use crate::domain::fact::{self, Engine as Chosen, Target};
 use crate::domain::{Diagnostic, Failure, Host, Purpose, Reason, Severity, Stage};
 use crate::engines::contents;
@@ -182,7 +182,7 @@ fn embedded(run: &Run<'_>) -> Result<Embedded, Failure> {
         return Err(Failure::new(Reason::BundleNotFound, message)
             .hint("point the input `bundle-path` to the folder of the databricks.yml"));
     }
-    let git = git(&root)?;
+    let git = git::around(&root)?;
     let options = options(run, &root);
     // In a job the checkout is all there is; on a laptop a link may lead where its owner likes.
     let disk = match surroundings(run.desk).confined {
@@ -200,20 +200,6 @@ fn options(run: &Run<'_>, root: &Path) -> Options {
         environment: environment.map(|(name, value)| (name.clone(), value.clone())).collect(),
         ..Options::default()
     }
-}
-
-fn git(root: &Path) -> Result<Option<Git>, Failure> {
-    let unreadable = |e: std::io::Error| Failure::new(Reason::DiskError, "read the Git repository").because(e);
-    let Some(repository) = Repository::discover(root).map_err(unreadable)? else { return Ok(None) };
-    let head = repository.head().map_err(unreadable)?;
-    let inside = root.canonicalize().map_err(unreadable)?;
-    let path = inside.strip_prefix(&repository.worktree).ok().map(|p| p.to_string_lossy().into_owned());
-    Ok(Some(Git {
-        bundle_path: path.filter(|p| !p.is_empty()).unwrap_or_else(|| ".".to_owned()),
-        branch: head.branch,
-        commit: head.commit,
-        origin_url: repository.origin_url(),
-    }))
 }
 
 /// A target names its host, or a profile that an environment has; one that names neither
