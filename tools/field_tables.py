@@ -73,7 +73,8 @@ NOT_REQUIRED = {"catalog.CreateVolume.volume_type"}
 
 SECRET = ("password", "secret", "token", "primary_key")
 PLAIN_ENDINGS = ("_id", "_key", "_type", "_mode", "_version", "name", "_path", "catalog", "schema", "unit", "cron_expression",
-                 "level", "edition", "channel", "package", "whl", "jar", "target", "storage", "url", "principal")
+                 "level", "edition", "channel", "package", "whl", "jar", "target", "storage", "url", "principal", "_size", "_names",
+                 "scope", "_scopes", "cron_schedule", "git_branch", "git_tag", "git_commit")
 
 
 def sources():

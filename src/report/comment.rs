@@ -47,6 +47,9 @@ struct Page<'v> {
 /// The worst come first; whoever has more reads the summary.
 const DANGERS: usize = 30;
 
+/// Bytes for the list of changes.
+const CHANGES: usize = 30_000;
+
 /// Kept free for closing tags and the pointer to the summary.
 const RESERVE: usize = 1_000;
 
@@ -116,12 +119,14 @@ impl<'v> Page<'v> {
 
     fn changes(&mut self) {
         let Some(plan) = self.view.plan.as_ref() else { return };
-        let lines = changes::list(plan);
+        // What comes after it has to find room as well.
+        let changes::Changes { lines, cut } = changes::list(plan, self.room().min(CHANGES));
+        self.cut |= cut;
         if lines.is_empty() {
             return;
         }
         // A short list is read at once; a long one would push the rest out of sight.
-        if lines.len() <= 25 {
+        if lines.len() <= 40 {
             if self.whole(&format!("\n#### {}\n", sections::changes_title(self.view))) {
                 self.lines(&lines);
             }

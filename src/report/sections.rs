@@ -4,7 +4,7 @@ use super::headline::plural;
 use super::markdown::{cell, code, link, prose};
 use super::run::RunView;
 use crate::domain::fact::About;
-use crate::domain::plan::{Action, PlanView, Risk};
+use crate::domain::plan::{Action, Danger, PlanView, Risk};
 use crate::domain::{Purpose, RunOutcome};
 
 /// What people call the bundle: its folder, or the repository where it is the repository.
@@ -19,12 +19,32 @@ pub fn changes_title(view: &RunView) -> &'static str {
     if view.is_good() { "Changes" } else { "What was planned" }
 }
 
-/// Worst first, one line each.
+/// Names in one line; more are counted.
+const NAMES: usize = 10;
+
+/// Worst first; the same of several resources in one line.
 pub fn dangers(plan: &PlanView) -> Vec<String> {
-    let line = |(change, danger): (&crate::domain::plan::ResourceChange, &crate::domain::plan::Danger)| {
-        format!("- **{}**: {}: {}", danger.risk.words(), prose(&change.title), prose(&danger.sentence))
+    let mut groups: Vec<(&Danger, Vec<&str>)> = Vec::new();
+    for (change, danger) in plan.dangers() {
+        match groups.iter_mut().find(|(first, _)| *first == danger) {
+            Some((_, titles)) => titles.push(&change.title),
+            None => groups.push((danger, vec![&change.title])),
+        }
+    }
+    let line = |(danger, titles): (&Danger, Vec<&str>)| {
+        let (risk, sentence) = (danger.risk.words(), prose(&danger.sentence));
+        match titles.len() {
+            1 => format!("- **{risk}**: {}: {sentence}", named(&titles)),
+            n => format!("- **{risk}** ({n}): {sentence}: {}", named(&titles)),
+        }
     };
-    plan.dangers().into_iter().map(line).collect()
+    groups.into_iter().map(line).collect()
+}
+
+fn named(titles: &[&str]) -> String {
+    let named: Vec<String> = titles.iter().take(NAMES).map(|title| prose(title)).collect();
+    let more = titles.len().saturating_sub(NAMES);
+    if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
 }
 
 const PROMOTED: &str =
@@ -56,16 +76,16 @@ pub fn undo(view: &RunView) -> Vec<String> {
         Some(_) => lines.push("- nothing is deployed yet; after the deployment, revert the commit".to_owned()),
         None => return Vec::new(),
     }
-    let lost: Vec<String> = plan
+    let lost: Vec<&str> = plan
         .changes
         .iter()
         .filter(|c| matches!(c.action, Action::Delete | Action::Recreate) && !c.vanished)
         .filter(|c| c.dangers.iter().any(|d| d.risk == Risk::DataLoss))
-        .map(|c| prose(&c.title))
+        .map(|c| c.title.as_str())
         .collect();
     if !lost.is_empty() {
         let be = if deploys { "cannot" } else { "could not" };
-        lines.push(format!("- a revert makes {} again, but {be} bring back what was in it", lost.join(", ")));
+        lines.push(format!("- a revert makes {} again, but {be} bring back what was in it", named(&lost)));
     }
     lines
 }

@@ -11,6 +11,9 @@ use crate::domain::Purpose;
 /// Below the runner's 1 MiB, with room for what other tools of the step append.
 pub const BUDGET: usize = 900_000;
 
+/// Bytes for the list of changes: what comes after it has to find room as well.
+const CHANGES: usize = 600_000;
+
 pub fn render(view: &RunView) -> String {
     let mut page = format!(
         "## {}: {} → {}\n\n**{}.**\n",
@@ -28,7 +31,11 @@ pub fn render(view: &RunView) -> String {
     let plan = view.plan.as_ref();
     let findings: Vec<String> = view.diagnostics.iter().map(|d| format!("- {}", code(&failure::one_line(d)))).collect();
     section(&mut page, "Look twice", &plan.map(sections::dangers).unwrap_or_default());
-    section(&mut page, sections::changes_title(view), &plan.map(changes::list).unwrap_or_default());
+    section(
+        &mut page,
+        sections::changes_title(view),
+        &plan.map(|plan| changes::list(plan, CHANGES).lines).unwrap_or_default(),
+    );
     section(&mut page, "How to undo", &sections::undo(view));
     section(&mut page, "Gate", &sections::gate(view));
     section(&mut page, "Model", &sections::models(view));

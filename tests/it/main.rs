@@ -48,6 +48,7 @@ mod rehearsal;
 mod release_stories;
 mod reports;
 mod resolved_details;
+mod reviewer;
 mod runner;
 mod saga;
 mod sandbox;

@@ -1,6 +1,6 @@
 //! Plan documents read into what a reviewer asks.
 
-use mlops_deploy::domain::plan::{Action, Cause, Knowledge, Loss, PlanView, Shown, read};
+use mlops_deploy::domain::plan::{Action, Cause, Knowledge, Loss, PlanView, Shown, Told, read};
 use serde_json::{Value, json};
 
 /// Knows like the kinds do: names may be shown, free texts and parameters may not.
@@ -18,7 +18,19 @@ pub(crate) fn view(document: &Value) -> PlanView {
     };
     let title = |kind: &str| kind.trim_end_matches('s').replace('_', " ");
     let deployed = |node: &str| node.ends_with("vanished");
-    read(document, &Knowledge { printable: &printable, lost: &lost, title: &title, deployed: &deployed }).unwrap()
+    let facts = |_: &str, state: &Value| {
+        let fields = state.as_object().into_iter().flatten();
+        fields.map(|(name, value)| Told::Value(name.clone(), value.clone())).collect()
+    };
+    let knowledge = Knowledge {
+        printable: &printable,
+        facts: &facts,
+        lost: &lost,
+        title: &title,
+        deployed: &deployed,
+        deployer: "deployer",
+    };
+    read(document, &knowledge).unwrap()
 }
 
 fn one(entry: Value) -> PlanView {
@@ -62,6 +74,9 @@ fn a_value_is_shown_leaf_by_leaf() {
     assert_eq!(field(json!({"new": {"default": "hunter2"}})).2, Shown::Hidden);
     assert_eq!(field(json!({"new": ""})).2, text("\"\""));
     assert_eq!(field(json!({"new": "x".repeat(500)})).2, text(&format!("{}…", "x".repeat(119))));
+    let address = json!({"new": "https://ada:hunter2@github.com/acme/churn?at=main"});
+    assert_eq!(field(address).2, text("https://…@github.com/acme/churn?at=main"));
+    assert_eq!(field(json!({"new": "https://github.com/@acme/churn"})).2, text("https://github.com/@acme/churn"));
     let entry = json!({"action": "update", "changes": {"description": {"action": "update", "old": "a", "new": "b"}}});
     let hidden = one(entry).changes.remove(0).fields.remove(0);
     assert_eq!((hidden.old, hidden.new, hidden.live), (Shown::Hidden, Shown::Hidden, Shown::Absent));
@@ -106,6 +121,65 @@ fn dangers_are_named_worst_first() {
     assert!(actions.is_sorted());
 }
 
+fn dangers_of(node: &str, entry: Value) -> Vec<String> {
+    let view = view(&json!({"plan": {node: entry}}));
+    view.dangers().iter().map(|(_, danger)| format!("{}: {}", danger.risk.words(), danger.sentence)).collect()
+}
+
+#[test]
+fn what_is_new_is_dangerous_where_it_costs_by_itself_or_acts_for_somebody_else() {
+    let schedule = json!({"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC", "pause_status": "UNPAUSED"});
+    let made =
+        |state: Value| dangers_of("resources.jobs.new", json!({"action": "create", "new_state": {"value": state}}));
+    let starts = ["cost: it begins to run by itself"];
+    assert_eq!(made(json!({"schedule": schedule})), starts);
+    assert_eq!(
+        made(json!({"trigger": {"periodic": {"interval": 1, "unit": "DAYS"}}})),
+        starts,
+        "unpaused where nothing is said"
+    );
+    assert_eq!(made(json!({"triggers": [{"pause_status": "PAUSED"}, {"file_arrival": {}}]})), starts);
+    assert_eq!(made(json!({"continuous": {"pause_status": "PAUSED"}})), [""; 0]);
+    assert_eq!(made(json!({"continuous": true})), ["cost: it runs all the time"]);
+    assert_eq!(made(json!({"autotermination_minutes": 0})), ["cost: it never stops by itself"]);
+    assert_eq!(made(json!({"auto_stop_mins": 10})), [""; 0]);
+    assert_eq!(made(json!({"run_as": {"service_principal_name": "deployer"}})), [""; 0]);
+    assert_eq!(made(json!({"run_as": {"user_name": "ada@acme.com"}})), ["privilege: it runs as `ada@acme.com`"]);
+    let entities =
+        |scale: bool| json!({"config": {"served_entities": [{"entity_name": "m", "scale_to_zero_enabled": scale}]}});
+    assert_eq!(
+        (made(entities(false)), made(entities(true))),
+        (vec!["cost: it does not scale to zero".to_owned()], vec![])
+    );
+    assert_eq!(made(json!({"config": {"served_entities": [{"external_model": {"name": "gpt"}}]}})), [""; 0]);
+    let shares = "privilege: whoever may view it reads data with its publisher's rights";
+    assert_eq!(made(json!({"embed_credentials": true})), [shares]);
+
+    let changed = |path: &str, change: Value| {
+        let mut entry = json!({"action": "update", "remote_state": {}, "changes": {path: change}});
+        entry["changes"][path]["action"] = json!("update");
+        dangers_of("resources.jobs.old", entry)
+    };
+    assert_eq!(changed("schedule", json!({"new": schedule})), starts, "a clock where none was");
+    assert_eq!(changed("schedule", json!({"new": {"pause_status": "PAUSED"}})), [""; 0]);
+    assert_eq!(
+        changed("auto_stop_mins", json!({"old": 10, "new": 0, "remote": 10})),
+        ["cost: it never stops by itself"]
+    );
+    assert_eq!(changed("embed_credentials", json!({"old": false, "new": true, "remote": false})), [shares]);
+
+    let access = |node: &str, entries: Value| {
+        dangers_of(node, json!({"action": "create", "new_state": {"value": {"__embed__": entries, "acls": entries}}}))
+    };
+    let manages =
+        |who: &str, level: &str| json!([{who: "deployer", "level": "IS_OWNER"}, {who: "ada", "level": level}]);
+    assert_eq!(
+        access("resources.jobs.new.permissions", manages("user_name", "CAN_MANAGE")),
+        ["privilege: `ada` gets CAN_MANAGE"]
+    );
+    assert_eq!(access("resources.jobs.new.permissions", manages("group_name", "CAN_VIEW")), [""; 0]);
+}
+
 #[test]
 fn an_edit_by_hand_that_weakens_us_is_judged_by_what_lies_there() {
     let plan = json!({"plan": {"resources.schemas.s.grants": {"action": "update", "remote_state": {}, "changes": {
@@ -121,9 +195,11 @@ fn an_edit_by_hand_that_weakens_us_is_judged_by_what_lies_there() {
 fn a_plan_that_is_none_is_our_own_mistake() {
     let nobody = Knowledge {
         printable: &|_, _| false,
+        facts: &|_, _| Vec::new(),
         lost: &|_| Loss::default(),
         title: &|kind| kind.to_owned(),
         deployed: &|_| false,
+        deployer: "",
     };
     for document in [json!({}), json!({"plan": {"resources.jobs.a": {"action": "explode"}}})] {
         assert_eq!(read(&document, &nobody).unwrap_err().reason.name(), "internal");

@@ -251,10 +251,44 @@ fn a_comment_is_cut_at_a_line_and_keeps_its_head_and_foot() {
     assert!(text.len() > comment::BUDGET / 2);
     assert!(text.starts_with(&comment::marker(&view.about)));
     assert!(text.trim_end().ends_with("</sub>"), "{}", &text[text.len() - 300..]);
-    assert!(text.contains("the job summary has everything") && text.contains("more lines in the job summary"));
+    assert!(text.contains("the job summary has everything") && text.contains("#### How to undo"), "{text}");
+    assert!(text.contains("- **delete**, without room for their names: "), "{text}");
     assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
     let long = summary::render(&view);
     assert!(long.len() < 1_000_000 && long.contains("job_2999"));
+}
+
+#[test]
+fn many_new_resources_leave_room_for_the_rest_of_the_page() {
+    let mut plan = json!({"plan": {"resources.jobs.old": {"action": "delete"}}});
+    for i in 0..800 {
+        let job = json!({"schedule": {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "Europe/Berlin", "pause_status": "UNPAUSED"},
+            "run_as": {"service_principal_name": "6f1c0d52-1111-2222-3333-444455556666"}, "tasks": 3});
+        plan["plan"][format!("resources.jobs.job_{i:03}")] = json!({"action": "create", "new_state": {"value": job}});
+        let access = json!({"__embed__": [{"group_name": "ml", "level": "CAN_MANAGE"}]});
+        plan["plan"][format!("resources.jobs.job_{i:03}.permissions")] =
+            json!({"action": "create", "new_state": {"value": access}});
+    }
+    let view = validated().fact(fact::PLAN, view(&plan)).ended(RunOutcome::Succeeded).view();
+    let text = comment::render(&view);
+    assert!(text.len() <= comment::BUDGET, "{}", text.len());
+    assert!(
+        text.contains("- **delete** job `old`") && text.contains("- **create** job `job_000` with permissions"),
+        "{text}"
+    );
+    let counted = text.lines().find(|line| line.contains("without room for their names")).unwrap();
+    let left_out: usize = counted.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
+    assert_eq!(text.matches("- **create** job").count() + left_out, 800, "{counted}");
+    for part in [
+        "- **cost** (800): it begins to run by itself: ",
+        "- **privilege** (800): `ml` gets CAN\\_MANAGE: ",
+        "#### How to undo",
+        "This run",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let long = summary::render(&view);
+    assert!(long.len() < 1_000_000 && long.contains("job `job_799` with permissions") && long.contains("### This run"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! SQL alerts: `/api/2.0/alerts`. A delete by the API only trashes; a bundle purges.
 
+use super::review::Fact;
 use super::rules::output_only;
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
@@ -69,5 +70,6 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its evaluation history" },
     destroys: None,
+    facts: &[Fact::Value("schedule"), Fact::Value("run_as"), Fact::Fields("", &["warehouse_id"])],
     page: Some("sql/alerts-v2/{id}"),
 };

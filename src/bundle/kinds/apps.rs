@@ -1,6 +1,7 @@
 //! Databricks Apps: `/api/2.0/apps`. The definition; code gets there by a run, not by a
 //! deployment of the bundle.
 
+use super::review::Fact;
 use super::rules::{backend_default, not_remote, output_only, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
@@ -89,6 +90,14 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its address and service principal" },
     destroys: None,
+    facts: &[
+        Fact::Fields(
+            "",
+            &["name", "compute_size", "compute_min_instances", "compute_max_instances", "source_code_path"],
+        ),
+        Fact::Value("user_api_scopes"),
+        Fact::Value("resources"),
+    ],
     page: None,
 };
 

@@ -4,6 +4,7 @@
 //! loses its state; everything else is an edit, which restarts it. A delete by the API only
 //! stops a cluster: what a bundle takes away is deleted permanently.
 
+use super::review::{CLUSTER, Fact};
 use super::rules::{backend_default, ignore_remote, resize_running};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
@@ -97,6 +98,7 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: true, data: "" },
     destroys: None,
+    facts: &[Fact::Fields("", CLUSTER)],
     page: Some("compute/clusters/{id}"),
 };
 

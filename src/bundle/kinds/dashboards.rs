@@ -3,6 +3,7 @@
 //! The workspace writes a dashboard's document anew, so that it cannot be compared with what
 //! was sent; its `etag`, kept from the last answer, says whether somebody edited it since.
 
+use super::review::Fact;
 use super::rules::{ignore_remote, mark, output_only, recreate};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
@@ -102,5 +103,9 @@ pub static KIND: Kind = Kind {
                  result in changed IDs and permanent URLs of the dashboards that will be recreated:",
         destroy: "This action will result in the deletion of the following dashboards:",
     }),
+    facts: &[Fact::Fields(
+        "",
+        &["parent_path", "warehouse_id", "embed_credentials", "dataset_catalog", "dataset_schema"],
+    )],
     page: Some("dashboardsv3/{id}/published"),
 };

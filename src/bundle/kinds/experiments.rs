@@ -1,6 +1,7 @@
 //! MLflow experiments. Only the name can change; tags are sent once and never compared,
 //! because MLflow adds its own.
 
+use super::review::Fact;
 use super::rules::{backend_default, ignore, place, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
@@ -93,5 +94,6 @@ pub static KIND: Kind = Kind {
     ),
     loses: Loses { identity: true, data: "its runs, until MLflow's own restore" },
     destroys: None,
+    facts: &[Fact::Fields("", &["name", "artifact_location"])],
     page: Some("ml/experiments/{id}"),
 };

@@ -3,6 +3,7 @@
 //! Sent as changes: each principal gets its list and loses everything else, and a principal
 //! that is no longer written loses everything. There is no delete.
 
+use super::review::Fact;
 use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 pub static KIND: Kind = Kind {
@@ -53,5 +54,6 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: false, data: "" },
     destroys: None,
+    facts: &[Fact::Value("__embed__.*.privileges")],
     page: None,
 };

@@ -7,6 +7,7 @@
 //! databricks/cli): a plan made from it would change every job that has some, and would not
 //! see one that was added by hand.
 
+use super::review::{CLUSTER, Fact};
 use super::rules::{backend_default, backend_default_is, ignore_remote};
 use super::{
     Active, Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
@@ -114,6 +115,21 @@ pub static KIND: Kind = Kind {
     ),
     loses: Loses { identity: true, data: "run history" },
     destroys: None,
+    facts: &[
+        Fact::OneOf(&["schedule", "trigger", "continuous", "triggers"]),
+        Fact::Value("run_as"),
+        Fact::CountWithout {
+            list: "tasks",
+            have: &["notebook_task", "python_wheel_task", "spark_python_task", "dbt_task"],
+            lack: &["new_cluster", "existing_cluster_id", "job_cluster_key"],
+            means: "on serverless compute",
+        },
+        Fact::Fields("job_clusters.*.new_cluster", CLUSTER),
+        Fact::Fields("tasks.*.new_cluster", CLUSTER),
+        Fact::Fields("tasks.*.for_each_task.task.new_cluster", CLUSTER),
+        Fact::Value("tasks.*.existing_cluster_id"),
+        Fact::Value("git_source"),
+    ],
     page: Some("jobs/{id}"),
 };
 

@@ -17,6 +17,7 @@ mod permissions;
 mod pipelines;
 mod quality_monitors;
 mod registered_models;
+pub mod review;
 mod rules;
 mod schemas;
 mod secret_acls;
@@ -104,6 +105,8 @@ pub struct Kind {
     pub loses: Loses,
     /// The warning before a delete or recreate; `None` where nobody is asked.
     pub destroys: Option<Destroys>,
+    /// What a reviewer reads of a new one.
+    pub facts: &'static [review::Fact],
     /// Path of the page in the workspace; `{id}` is the id, `{name}` a field of the configuration.
     pub page: Option<&'static str>,
 }

@@ -4,6 +4,7 @@
 //! notifications and telemetry have one each, and only those are sent whose part differs. A
 //! new configuration takes minutes, and the endpoint takes no other one meanwhile.
 
+use super::review::Fact;
 use super::rules::{backend_default, ignore, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
@@ -93,6 +94,32 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its route: callers fail until it is ready again" },
     destroys: None,
+    facts: &[
+        Fact::Fields("", &["name", "route_optimized"]),
+        Fact::Fields(
+            "config.served_entities.*",
+            &[
+                "entity_name",
+                "entity_version",
+                "workload_size",
+                "workload_type",
+                "scale_to_zero_enabled",
+                "min_provisioned_throughput",
+                "max_provisioned_throughput",
+                "min_provisioned_concurrency",
+                "max_provisioned_concurrency",
+                "provisioned_model_units",
+            ],
+        ),
+        Fact::Fields("config.served_entities.*.external_model", &["provider", "name"]),
+        Fact::Fields(
+            "config.served_models.*",
+            &["model_name", "model_version", "workload_size", "workload_type", "scale_to_zero_enabled"],
+        ),
+        Fact::Value("config.traffic_config.routes"),
+        Fact::Value("config.auto_capture_config"),
+        Fact::Value("ai_gateway.inference_table_config"),
+    ],
     page: Some("ml/endpoints/{id}"),
 };
 

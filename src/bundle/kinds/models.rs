@@ -2,6 +2,7 @@
 //!
 //! The id is the name, while permissions belong to a number that only the workspace knows.
 
+use super::review::Fact;
 use super::rules::{ignore, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
@@ -75,5 +76,6 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: true, data: "every version and stage of the model" },
     destroys: None,
+    facts: &[Fact::Value("name")],
     page: Some("ml/models/{id}"),
 };

@@ -3,6 +3,7 @@
 //! The list is put whole: entries that are not written go. There is no delete: when the list
 //! or its parent goes, the node is forgotten.
 
+use super::review::Fact;
 use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 pub static KIND: Kind = Kind {
@@ -53,5 +54,6 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: false, data: "" },
     destroys: None,
+    facts: &[Fact::Value("__embed__.*.level")],
     page: None,
 };

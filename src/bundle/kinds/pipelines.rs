@@ -1,5 +1,6 @@
 //! Pipelines: `/api/2.0/pipelines`.
 
+use super::review::{CLUSTER, Fact};
 use super::rules::{backend_default, ignore_remote, recreate};
 use super::{
     Active, Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part,
@@ -102,5 +103,12 @@ pub static KIND: Kind = Kind {
                   along with the\nStreaming Tables (STs) and Materialized Views (MVs) managed by them. Set \
                   'cascade_on_destroy: false' on a pipeline to retain datasets on pipeline deletion:",
     }),
+    facts: &[
+        Fact::Fields("", &["continuous", "serverless", "development", "edition", "photon"]),
+        Fact::Fields("", &["catalog", "schema", "target", "storage"]),
+        Fact::Value("run_as"),
+        Fact::Fields("clusters.*", CLUSTER),
+        Fact::Count("libraries"),
+    ],
     page: Some("pipelines/{id}"),
 };

@@ -2,6 +2,7 @@
 //!
 //! A table has one monitor, and its name is the id.
 
+use super::review::Fact;
 use super::rules::recreate;
 use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait};
 
@@ -62,5 +63,6 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: false, data: "its past metrics, with the tables they lie in" },
     destroys: None,
+    facts: &[Fact::Fields("", &["table_name", "output_schema_name", "warehouse_id"]), Fact::Value("schedule")],
     page: Some("explore/data/{table_name}"),
 };

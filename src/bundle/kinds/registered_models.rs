@@ -3,6 +3,7 @@
 //! Aliases are sent once and never read back: they move by training and promotion, not by
 //! deployment.
 
+use super::review::Fact;
 use super::rules::{any_case, backend_default, ignore_remote, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, grants,
@@ -88,5 +89,6 @@ pub static KIND: Kind = Kind {
     ),
     loses: Loses { identity: false, data: "every version and alias of the model" },
     destroys: None,
+    facts: &[Fact::Fields("", &["catalog_name", "schema_name", "name", "storage_location"])],
     page: Some("explore/data/models/{id}"),
 };

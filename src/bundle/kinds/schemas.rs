@@ -1,5 +1,6 @@
 //! Schemas of Unity Catalog. A schema's id is its full name, so a new name is a new schema.
 
+use super::review::Fact;
 use super::rules::{any_case, recreate};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
@@ -88,5 +89,6 @@ pub static KIND: Kind = Kind {
         destroy: "This action will result in the deletion of the following UC schemas. Any underlying data may be \
                   lost:",
     }),
+    facts: &[Fact::Fields("", &["catalog_name", "name", "storage_root"])],
     page: Some("explore/data/{id}"),
 };

@@ -2,6 +2,7 @@
 //!
 //! One request for each principal; there is none that sets the list.
 
+use super::review::Fact;
 use super::rules::update_id;
 use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
@@ -58,5 +59,6 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: false, data: "" },
     destroys: None,
+    facts: &[Fact::Value("acls.*.permission")],
     page: None,
 };

@@ -3,6 +3,7 @@
 //! The request names every field otherwise than the answer and the configuration do. A scope
 //! is found in the list of all, and nothing of it can be changed.
 
+use super::review::Fact;
 use super::rules::{backend_default, recreate};
 use super::{
     Api, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, secret_acls,
@@ -69,5 +70,6 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: false, data: "every secret in the scope" },
     destroys: None,
+    facts: &[Fact::Fields("", &["scope", "scope_backend_type", "initial_manage_principal"])],
     page: None,
 };

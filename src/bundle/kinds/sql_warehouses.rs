@@ -1,5 +1,6 @@
 //! SQL warehouses: `/api/2.0/sql/warehouses`.
 
+use super::review::Fact;
 use super::rules::{backend_default, ignore_remote, remote_only};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
@@ -69,6 +70,18 @@ pub static KIND: Kind = Kind {
     holds: Holds::Nothing,
     loses: Loses { identity: true, data: "" },
     destroys: None,
+    facts: &[Fact::Fields(
+        "",
+        &[
+            "warehouse_type",
+            "cluster_size",
+            "min_num_clusters",
+            "max_num_clusters",
+            "auto_stop_mins",
+            "enable_serverless_compute",
+            "spot_instance_policy",
+        ],
+    )],
     page: Some("sql/warehouses/{id}"),
 };
 

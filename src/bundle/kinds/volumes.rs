@@ -1,5 +1,6 @@
 //! Volumes of Unity Catalog. A new name is a rename: the files stay, the id changes.
 
+use super::review::Fact;
 use super::rules::{any_case, backend_default, recreate, update_id};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
@@ -104,5 +105,6 @@ pub static KIND: Kind = Kind {
                   volumes, the metadata about the volume\nis removed from the catalog, but the underlying files \
                   are not deleted:",
     }),
+    facts: &[Fact::Fields("", &["catalog_name", "schema_name", "name", "volume_type", "storage_location"])],
     page: Some("explore/data/volumes/{id}"),
 };

@@ -1,5 +1,5 @@
 //! What a report of a plan asks of the kinds and the field tables: may this be printed, what
-//! does a delete lose, what does a person call it.
+//! is there to decide on, what does a delete lose, what does a person call it.
 //!
 //! A field that the tables do not know is not printed.
 
@@ -7,12 +7,17 @@ use serde_json::Value;
 
 use crate::bundle::fields::{self, Type};
 use crate::bundle::kinds::{self, Kind};
+use crate::bundle::planning::review::facts;
 use crate::domain::Hushed;
 use crate::domain::plan::{Knowledge, Loss};
 
-/// `deployed` says whether the state before the plan knows a node.
-pub fn knowledge<'k>(deployed: &'k dyn Fn(&str) -> bool) -> Knowledge<'k> {
-    Knowledge { printable: &printable, lost: &lost, title: &title, deployed }
+/// `deployed` says whether the state before the plan knows a node; `deployer` is who carries it out.
+pub fn knowledge<'k>(deployed: &'k dyn Fn(&str) -> bool, deployer: &'k str) -> Knowledge<'k> {
+    Knowledge { printable: &of_node, facts: &facts, lost: &lost, title: &title, deployed, deployer }
+}
+
+fn of_node(node: &str, path: &str) -> bool {
+    kinds::of_node(node).is_some_and(|kind| printable_of(kind, path))
 }
 
 /// The values of a node that may not be printed, for what others say of it. Values that are
@@ -50,8 +55,11 @@ impl Texts {
 
 /// `path` as plans write it: `tasks[task_key='main'].run_if`, `tags['team']`.
 pub fn printable(kind: &str, path: &str) -> bool {
-    let Some(kind) = kind_or_child(kind) else { return false };
-    let mut message = kind.message;
+    kind_or_child(kind).is_some_and(|kind| printable_of(kind, path))
+}
+
+fn printable_of(kind: &Kind, path: &str) -> bool {
+    let mut message = kind.state;
     let mut names = names(path).into_iter().peekable();
     // The list of a permissions or grants node is the node itself.
     if path.starts_with('[') {

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod planner;
 pub mod references;
 pub mod requests;
+pub mod review;
 pub mod select;
 pub mod still;
 pub mod typed;

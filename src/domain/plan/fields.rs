@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::value::last_name;
-use super::{Danger, Risk, Shown};
+use super::{Danger, Risk, Shown, new};
 
 /// More of these costs more.
 const AMOUNTS: [&str; 9] = [
@@ -33,33 +33,43 @@ const SIZES: [&str; 7] = [
 pub(super) fn of_field(
     path: &str,
     old: Option<&Value>,
-    new: Option<&Value>,
+    wanted: Option<&Value>,
     shown: (&Shown, &Shown),
 ) -> Option<Danger> {
     let name = last_name(path);
     let text = |v: Option<&Value>| v.and_then(Value::as_str).unwrap_or_default().to_owned();
     let danger = |risk, sentence: String| Some(Danger { risk, sentence });
     if AMOUNTS.contains(&name) {
-        let (old, new) = (old.and_then(Value::as_f64), new.and_then(Value::as_f64));
-        return match (old, new) {
-            (Some(old), Some(new)) if new > old => danger(Risk::Cost, format!("`{path}` grows{}", from_to(shown))),
+        let (old, wanted) = (old.and_then(Value::as_f64), wanted.and_then(Value::as_f64));
+        return match (old, wanted) {
+            (Some(old), Some(wanted)) if wanted > old => {
+                danger(Risk::Cost, format!("`{path}` grows{}", from_to(shown)))
+            }
             _ => None,
         };
     }
-    if SIZES.contains(&name) && old.is_some() && new.is_some() {
+    if SIZES.contains(&name) && old.is_some() && wanted.is_some() {
         return danger(Risk::Cost, format!("`{path}` changes{}", from_to(shown)));
     }
     let on = |v: Option<&Value>| v.and_then(Value::as_bool).unwrap_or(false);
+    let never = |v: Option<&Value>| v.and_then(Value::as_f64) == Some(0.0);
     match name {
-        "pause_status" if text(new) == "PAUSED" && old.is_some() => {
+        "pause_status" if text(wanted) == "PAUSED" && old.is_some() => {
             danger(Risk::Outage, "it no longer runs by itself: paused".into())
         }
-        "pause_status" if text(new) == "UNPAUSED" && text(old) == "PAUSED" => {
+        "pause_status" if text(wanted) == "UNPAUSED" && text(old) == "PAUSED" => {
             danger(Risk::Cost, "it begins to run by itself: no longer paused".into())
         }
-        "continuous" if on(new) && !on(old) => danger(Risk::Cost, "it runs all the time".into()),
-        "photon" if on(new) && !on(old) => danger(Risk::Cost, "Photon is switched on".into()),
-        "scale_to_zero_enabled" if on(old) && !on(new) => danger(Risk::Cost, "it no longer scales to zero".into()),
+        _ if new::is_clock(path) && wanted.is_some_and(new::runs) && !old.is_some_and(new::runs) => {
+            danger(Risk::Cost, "it begins to run by itself".into())
+        }
+        "continuous" if on(wanted) && !on(old) => danger(Risk::Cost, "it runs all the time".into()),
+        "photon" if on(wanted) && !on(old) => danger(Risk::Cost, "Photon is switched on".into()),
+        "scale_to_zero_enabled" if on(old) && !on(wanted) => danger(Risk::Cost, "it no longer scales to zero".into()),
+        name if new::STOPS.contains(&name) && never(wanted) && !never(old) => {
+            danger(Risk::Cost, "it never stops by itself".into())
+        }
+        "embed_credentials" if on(wanted) && !on(old) => danger(Risk::Privilege, new::SHARES_ITS_RIGHTS.into()),
         _ if in_run_as(path) => danger(Risk::Privilege, format!("it runs as somebody else{}", from_to(shown))),
         _ => None,
     }

@@ -6,11 +6,13 @@
 
 mod digest;
 mod fields;
+mod new;
 mod read;
 mod rights;
 mod value;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use digest::digest;
 pub use read::read;
@@ -93,6 +95,30 @@ pub struct FieldChange {
     pub forces: bool,
 }
 
+/// What somebody decides on when a resource is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// As plans name it; empty for the resource itself.
+    pub path: String,
+    pub value: Said,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Said {
+    Value(Shown),
+    Words(String),
+}
+
+/// The same before anybody asked whether it may be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    Value(String, Value),
+    /// Words about it, such as a count.
+    Words(String, String),
+    Absent(String),
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResourceChange {
     /// `resources.jobs.train`, or `resources.jobs.train.permissions`.
@@ -104,6 +130,12 @@ pub struct ResourceChange {
     #[serde(default)]
     pub vanished: bool,
     pub fields: Vec<FieldChange>,
+    /// Of what is made.
+    #[serde(default)]
+    pub facts: Vec<Fact>,
+    /// Facts that are too many to keep.
+    #[serde(default)]
+    pub more_facts: usize,
     pub dangers: Vec<Danger>,
 }
 
@@ -143,14 +175,18 @@ pub struct Loss {
 
 /// What the kinds know: which fields may be printed, what a delete loses, what a person calls it.
 pub struct Knowledge<'k> {
-    /// Kind (`jobs`, `permissions`, …) and path of a field as plans write it.
+    /// Node and path of a field as plans write it.
     pub printable: &'k dyn Fn(&str, &str) -> bool,
+    /// What a reviewer reads of a node that is made with this state.
+    pub facts: &'k dyn Fn(&str, &Value) -> Vec<Told>,
     /// What a delete or recreate of this kind cannot bring back.
     pub lost: &'k dyn Fn(&str) -> Loss,
     /// A singular, such as `job`.
     pub title: &'k dyn Fn(&str) -> String,
     /// Whether the state before this plan knows the node.
     pub deployed: &'k dyn Fn(&str) -> bool,
+    /// Who deploys: what runs as somebody else, and who else gets rights, is news.
+    pub deployer: &'k str,
 }
 
 impl PlanView {

@@ -5,7 +5,9 @@
 use serde_json::Value;
 
 use super::value::shown;
-use super::{Action, Cause, Danger, FieldChange, Knowledge, PlanView, ResourceChange, Risk, Shown, fields, rights};
+use super::{
+    Action, Cause, Danger, FieldChange, Knowledge, PlanView, ResourceChange, Risk, Shown, fields, new, rights,
+};
 use crate::domain::{Failure, Reason};
 
 pub fn read(document: &Value, knowledge: &Knowledge<'_>) -> Result<PlanView, Failure> {
@@ -69,15 +71,21 @@ fn change(node: &str, entry: &Value, action: Action, knowledge: &Knowledge<'_>) 
         action,
         vanished: gone || action == Action::Create && (knowledge.deployed)(node),
         fields: Vec::new(),
+        facts: Vec::new(),
+        more_facts: 0,
         dangers: Vec::new(),
     };
     if child.is_none() {
         change.dangers.extend(losses(action, gone, &(knowledge.lost)(kind)));
     }
-    let reader = Reader { knowledge, kind: child.unwrap_or(kind), rights: child.is_some(), entry };
+    let reader = Reader { knowledge, node, rights: child.is_some(), entry };
     reader.fields(&mut change);
-    if child.is_some() && action == Action::Create {
-        change.dangers.extend(rights::of_new(entry.pointer("/new_state/value")));
+    if let (Action::Create, Some(state)) = (action, entry.pointer("/new_state/value")) {
+        (change.facts, change.more_facts) = new::facts(knowledge, node, state);
+        change.dangers.extend(match child {
+            Some(_) => rights::of_new(state, knowledge.deployer),
+            None => new::dangers(state, knowledge.deployer),
+        });
     }
     change.dangers.sort_by(|a, b| (a.risk, &a.sentence).cmp(&(b.risk, &b.sentence)));
     change.dangers.dedup();
@@ -105,7 +113,7 @@ fn losses(action: Action, gone: bool, loss: &super::Loss) -> Vec<Danger> {
 
 struct Reader<'r> {
     knowledge: &'r Knowledge<'r>,
-    kind: &'r str,
+    node: &'r str,
     rights: bool,
     entry: &'r Value,
 }
@@ -116,7 +124,7 @@ impl Reader<'_> {
         for (path, difference) in all.into_iter().flatten().filter(|(_, c)| c["action"] != "skip") {
             let value = |name: &str| difference.get(name).filter(|v| !v.is_null());
             let (old, new, live) = (value("old"), value("new"), value("remote"));
-            let show = |value| shown(self.knowledge, self.kind, path, value);
+            let show = |value| shown(self.knowledge, self.node, path, value);
             let field = FieldChange {
                 path: path.clone(),
                 cause: self.cause(old, new, live),

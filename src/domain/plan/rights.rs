@@ -7,6 +7,9 @@ use super::{Danger, Risk};
 /// Levels and privileges that let their holder change or hand on the thing.
 const STRONG: [&str; 5] = ["CAN_MANAGE", "IS_OWNER", "MANAGE", "ALL_PRIVILEGES", "CAN_MANAGE_PRODUCTION_VERSIONS"];
 
+/// Fields that name who has a right.
+const PRINCIPALS: [&str; 4] = ["group_name", "user_name", "service_principal_name", "principal"];
+
 /// Groups that hold everybody.
 const EVERYBODY: [&str; 4] = ["users", "account users", "all users", "all account users"];
 
@@ -18,17 +21,15 @@ pub(super) fn of_change(path: &str, old: Option<&Value>, new: Option<&Value>) ->
     gain(&who, gained, EVERYBODY.contains(&who.to_lowercase().as_str()))
 }
 
-/// For a node that is made with a new resource: its maker always gets the strongest level, so
-/// only what everybody gets is worth a word.
-pub(super) fn of_new(state: Option<&Value>) -> Vec<Danger> {
-    let entries = state.into_iter().flat_map(|s| ["__embed__", "permissions", "grants"].map(|k| s.get(k)));
-    let entries = entries.flatten().filter_map(Value::as_array).flatten();
-    let to_everybody = entries.filter_map(|entry| {
-        let who = ["group_name", "principal"].iter().find_map(|k| entry.get(*k)?.as_str())?;
+/// For a node that is made. The maker of a thing always gets the strongest level: that is no news.
+pub(super) fn of_new(state: &Value, deployer: &str) -> Vec<Danger> {
+    let entries = ["__embed__", "acls"].into_iter().filter_map(|k| state.get(k)?.as_array()).flatten();
+    let gained = entries.filter_map(|entry| {
+        let who = PRINCIPALS.iter().find_map(|k| entry.get(*k)?.as_str().filter(|who| !who.is_empty()))?;
         let strong = rights(Some(entry)).into_iter().filter(|r| STRONG.contains(&r.as_str())).collect();
-        EVERYBODY.contains(&who.to_lowercase().as_str()).then(|| gain(who, strong, true))?
+        (who != deployer).then(|| gain(who, strong, false))?
     });
-    to_everybody.collect()
+    gained.collect()
 }
 
 fn gain(who: &str, gained: Vec<String>, everybody: bool) -> Option<Danger> {
@@ -41,8 +42,7 @@ fn gain(who: &str, gained: Vec<String>, everybody: bool) -> Option<Danger> {
 fn principal(path: &str) -> Option<String> {
     let selector = &path[path.find('[')? + 1..];
     let (key, rest) = selector.split_once("='")?;
-    matches!(key, "group_name" | "user_name" | "service_principal_name" | "principal")
-        .then(|| rest.split("']").next().unwrap_or_default().to_owned())
+    PRINCIPALS.contains(&key).then(|| rest.split("']").next().unwrap_or_default().to_owned())
 }
 
 /// Levels and privileges in an entry, a list of them, or one by itself.

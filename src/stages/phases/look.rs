@@ -123,7 +123,7 @@ pub fn trusted(occasion: &Occasion) -> Verdict {
 /// secret, and the journal leaves the machine: it gets the view, which does not.
 pub fn facts(plan: &EnginePlan) -> Result<Vec<(&'static str, Value)>, Failure> {
     let deployed = |node: &str| plan.deployed.contains(node);
-    let view = plan::read(&plan.document, &knowledge(&deployed))?;
+    let view = plan::read(&plan.document, &knowledge(&deployed, &plan.deployer))?;
     let mut facts = vec![
         (fact::PLAN, json!(view)),
         (
