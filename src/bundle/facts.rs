@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::bundle::lookups::Found;
+use crate::bundle::python::Spoken;
 use crate::domain::Tree;
 
 /// What the caller asked for, and the process environment it may read.
@@ -95,4 +96,6 @@ pub struct Facts {
     pub lookups: Found,
     /// The runtimes of clusters that are there already, as far as the workspace was asked.
     pub runtimes: Runtimes,
+    /// What the bundle's Python code said, as far as it was run.
+    pub python: Spoken,
 }

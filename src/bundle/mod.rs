@@ -10,6 +10,7 @@ pub mod lookups;
 pub mod metadata;
 pub mod passes;
 pub mod planning;
+pub mod python;
 pub mod resolve;
 pub mod source;
 pub mod state;

@@ -10,6 +10,7 @@ use crate::bundle::lookups::Lookup;
 use crate::bundle::passes::bundle::{Bundle, Unsupported};
 use crate::bundle::passes::sync::{self, Reach, SyncFile};
 use crate::bundle::passes::{BEFORE_DEPLOYING, BY_VALIDATE, PASSES, Pass};
+use crate::bundle::python::Call;
 use crate::bundle::source::Source;
 use crate::domain::{Diagnostic, Failure, Tree};
 
@@ -30,6 +31,8 @@ pub struct Resolved {
     pub lookups: Vec<Lookup>,
     /// The same: ids of clusters that tasks with local libraries run on.
     pub clusters: Vec<String>,
+    /// The same: a run of the bundle's Python code. Nothing behind it is resolved yet.
+    pub python: Option<Call>,
     /// The folder files are uploaded from, as seen from the bundle.
     pub sync_root: String,
     /// The bundle's folder as seen from the work tree; none without a repository.
@@ -65,17 +68,18 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         unsupported: Vec::new(),
         lookups: Vec::new(),
         clusters: Vec::new(),
+        python: None,
         sync_root: ".".to_owned(),
         root_path_given: loaded.root_path_given,
     };
     for pass in PASSES {
-        if bundle.failed() {
+        if bundle.failed() || bundle.python.is_some() {
             break;
         }
         pass(&mut bundle);
     }
     let mut later = |passes: &[Pass]| {
-        if bundle.failed() {
+        if bundle.failed() || bundle.python.is_some() {
             return Vec::new();
         }
         let before = bundle.diagnostics.len();
@@ -93,6 +97,7 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         unsupported: bundle.unsupported,
         lookups: bundle.lookups,
         clusters: bundle.clusters,
+        python: bundle.python,
         sync_root: bundle.sync_root,
         bundle_path: facts.git.as_ref().map(|git| git.bundle_path.clone()),
         reach: sync::reach(options),

@@ -109,7 +109,7 @@ impl Embedded {
     /// Resolved with what the workspace knows.
     async fn resolved_in(&self, target: &str, rest: &dyn Rest, user: User) -> Result<Resolved, Failure> {
         let facts = Facts { host: Some(rest.host().to_owned()), ..self.facts(Some(user)) };
-        look_up::completely(rest, facts, Unlisted::Fails, |facts| self.resolved(target, facts)).await
+        look_up::completely(rest, facts, Unlisted::Fails, None, |facts| self.resolved(target, facts)).await
     }
 
     async fn in_the_name_of(&self, target: &str, world: &World, principal: &ActAs) -> Result<User, Failure> {

@@ -6,6 +6,7 @@ mod alias_only;
 mod archives;
 mod bundle_by_hand;
 mod bundle_plan;
+mod bundle_python;
 mod bundle_run;
 mod bundle_validate;
 mod configuration;

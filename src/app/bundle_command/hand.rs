@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::args::Global;
 use super::hooks::Hook;
 use super::lists;
+use super::python::Code;
 use crate::adapters::databricks::{PersonalToken, Settings, Workspace};
 use crate::adapters::host::{Console, LocalFiles, Masker, Stream, SystemClock};
 use crate::adapters::http;
@@ -151,7 +152,11 @@ impl Hand {
             ..Facts::default()
         };
         let resolve = |facts: &Facts| Ok(resolve_loaded(loaded.clone(), &self.source, &self.options, facts));
-        let resolved = look_up::completely(rest.as_ref(), facts, Unlisted::IsSaid, resolve).await?;
+        let code = Code::of(&self, &loaded, rest.host(), &token)?;
+        let interpreter = code.as_ref().map(Code::interpreter);
+        let resolved =
+            look_up::completely(rest.as_ref(), facts, Unlisted::IsSaid, interpreter.as_ref(), resolve).await?;
+        drop(code);
         if !resolved.failed() && resolved.unsupported.is_empty() {
             let ran = self.hook(&resolved.config, Hook::Postinit).await;
             ran.map_err(|quit| quit.showing(&resolved.config))?;

@@ -13,6 +13,7 @@ mod hooks;
 mod lists;
 mod meter;
 mod plan;
+mod python;
 mod run;
 mod run_parameters;
 mod session;

@@ -56,8 +56,7 @@ fn walk(tree: &Tree, kind: &Type, path: &mut Path, see: &mut impl FnMut(&Tree, &
         (Node::Map(map), Type::Message(name)) => {
             let Some(message) = message(name) else { return };
             for (key, value) in map {
-                // What a principal may do is the workspace's to judge.
-                if let Some(field) = message.field(key).filter(|_| key != "privileges") {
+                if let Some(field) = message.field(key) {
                     path.push_key(key);
                     walk(value, &field.kind, path, see);
                     path.pop();

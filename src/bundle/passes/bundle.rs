@@ -3,6 +3,7 @@
 use crate::bundle::facts::{Facts, Options};
 use crate::bundle::lookups::Lookup;
 use crate::bundle::passes::cloud_tags::Cloud;
+use crate::bundle::python::Call;
 use crate::bundle::source::Source;
 use crate::domain::{Diagnostic, Origin, Severity, Tree};
 
@@ -35,6 +36,8 @@ pub struct Bundle<'a> {
     pub lookups: Vec<Lookup>,
     /// Clusters whose runtime the facts do not have.
     pub clusters: Vec<String>,
+    /// The run of the bundle's Python code that nothing can go on without.
+    pub python: Option<Call>,
     /// The folder files are uploaded from, as seen from the bundle: `.`, `..`, `../..`.
     pub sync_root: String,
     /// The target itself says where it lives, which production wants.

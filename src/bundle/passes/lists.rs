@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::bundle::load::merge;
 use crate::bundle::passes::bundle::Bundle;
-use crate::domain::{Node, Tree};
+use crate::domain::{Map, Node, Tree};
 
 /// The pass.
 pub fn merge_named(bundle: &mut Bundle<'_>) {
@@ -41,8 +41,12 @@ pub fn merge_named(bundle: &mut Bundle<'_>) {
 
 /// The resources of a kind, each to be edited.
 pub fn resources<'b>(bundle: &'b mut Bundle<'_>, kind: &str) -> impl Iterator<Item = &'b mut Tree> {
+    by_key(bundle, kind).map(|(_, resource)| resource)
+}
+
+pub fn by_key<'b>(bundle: &'b mut Bundle<'_>, kind: &str) -> impl Iterator<Item = (&'b String, &'b mut Tree)> {
     let group = bundle.config.find_mut(&["resources", kind]).and_then(Tree::as_map_mut);
-    group.into_iter().flat_map(|map| map.values_mut())
+    group.into_iter().flat_map(Map::iter_mut)
 }
 
 fn name<'t>(item: &'t Tree, key: &str) -> &'t str {

@@ -23,6 +23,7 @@ pub mod path_fields;
 pub mod paths;
 pub mod permissions;
 pub mod presets;
+pub mod python;
 pub mod run_as;
 pub mod schema_names;
 pub mod served_models;
@@ -48,6 +49,7 @@ pub const PASSES: &[Pass] = &[
     early::compute_id,
     cli_version::is_spoken,
     early::workspace_is_there,
+    python::add,
     unsupported::constructs,
     sync::relative_to_bundle,
     sync::infer_root,
@@ -66,6 +68,7 @@ pub const PASSES: &[Pass] = &[
     served_models::rename,
     paths::relative_to_bundle,
     artifacts::relative_to_bundle,
+    python::locate,
     contents::read,
     schema_names::refer_to_schemas,
     clusters::settle,
@@ -74,10 +77,13 @@ pub const PASSES: &[Pass] = &[
     presets::apply,
     defaults::fill,
     checks::single_nodes,
+    permissions::apply,
+    permissions::settle,
+    python::load,
+    python::change,
     schema_names::volume_paths,
     unset,
     defaults::descriptions,
-    permissions::apply,
     permissions::deployer_is_named,
     checks::names,
     checks::etags,

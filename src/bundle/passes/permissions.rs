@@ -4,6 +4,7 @@
 //! is added to every list that is written, as owner where a kind has owners and nobody else is.
 
 use crate::bundle::passes::bundle::Bundle;
+use crate::bundle::passes::lists::resources;
 use crate::domain::{Diagnostic, Map, Node, Tree};
 
 use crate::bundle::kinds::{self, Entries, Levels};
@@ -71,12 +72,20 @@ pub fn apply(bundle: &mut Bundle<'_>) {
             return bundle.report(what);
         }
     }
-    let me = deployer(bundle);
     let mut found = Vec::new();
     for kind in kinds() {
-        let group = bundle.config.find_mut(&["resources", kind.name]).and_then(Tree::as_map_mut);
-        for resource in group.into_iter().flat_map(Map::values_mut).filter(|r| r.as_map().is_some()) {
+        for resource in resources(bundle, kind.name).filter(|r| r.as_map().is_some()) {
             add(resource, &kind, &wanted, &mut found);
+        }
+    }
+    bundle.diagnostics.extend(found);
+}
+
+/// The pass: each principal once, and whoever deploys among them.
+pub fn settle(bundle: &mut Bundle<'_>) {
+    let me = deployer(bundle);
+    for kind in kinds() {
+        for resource in resources(bundle, kind.name).filter(|r| r.as_map().is_some()) {
             if let Some(list) = resource.get_mut("permissions").and_then(Tree::as_list_mut).filter(|_| kind.is_merged) {
                 let merged = merged(list, &kind, me.as_ref());
                 *list = merged;
@@ -90,7 +99,6 @@ pub fn apply(bundle: &mut Bundle<'_>) {
             }
         }
     }
-    bundle.diagnostics.extend(found);
 }
 
 /// The bundle's entries for one resource; who is named there already keeps what it has.

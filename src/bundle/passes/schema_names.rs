@@ -7,17 +7,19 @@
 use std::collections::HashMap;
 
 use crate::bundle::passes::bundle::Bundle;
-use crate::bundle::passes::lists::resources;
+use crate::bundle::passes::lists::by_key;
 use crate::bundle::syntax::reference;
 use crate::domain::{Diagnostic, Map, Node, Path, Tree};
 
 /// The pass: text becomes a reference.
 pub fn refer_to_schemas(bundle: &mut Bundle<'_>) {
-    let mut schemas: HashMap<(String, String), String> = HashMap::new();
+    // What Python code added knows of what it added alone, and nothing in the files knows of that.
+    let mut schemas: HashMap<(bool, String, String), String> = HashMap::new();
     let group = bundle.config.find(&["resources", "schemas"]).and_then(Tree::as_map);
     for (key, schema) in group.into_iter().flatten() {
         if let (Some(catalog), Some(name)) = (schema.text(&["catalog_name"]), schema.text(&["name"])) {
-            let best = schemas.entry((catalog.to_owned(), name.to_owned())).or_default();
+            let added = bundle.facts.python.added("schemas", key);
+            let best = schemas.entry((added, catalog.to_owned(), name.to_owned())).or_default();
             if *best < *key {
                 best.clone_from(key);
             }
@@ -26,23 +28,26 @@ pub fn refer_to_schemas(bundle: &mut Bundle<'_>) {
     if schemas.is_empty() {
         return;
     }
+    let facts = bundle.facts;
     for (kind, within, catalog, schema) in PLACES {
-        for resource in resources(bundle, kind) {
+        for (key, resource) in by_key(bundle, kind) {
             let Some(place) = resource.find_mut(within) else { continue };
             let (Some(in_catalog), Some(name)) = (place.text(&[catalog]), place.text(&[schema])) else {
                 continue;
             };
-            if let Some(key) = schemas.get(&(in_catalog.to_owned(), name.to_owned()))
+            let added = facts.python.added(kind, key);
+            if let Some(key) = schemas.get(&(added, in_catalog.to_owned(), name.to_owned()))
                 && let Some(tree) = place.get_mut(schema)
             {
                 tree.node = Node::String(format!("${{resources.schemas.{key}.name}}"));
             }
         }
     }
-    for monitor in resources(bundle, "quality_monitors") {
+    for (key, monitor) in by_key(bundle, "quality_monitors") {
+        let added = facts.python.added("quality_monitors", key);
         let Some(tree) = monitor.get_mut("output_schema_name") else { continue };
         let Some((catalog, name)) = tree.as_str().and_then(|text| text.split_once('.')) else { continue };
-        if let Some(key) = schemas.get(&(catalog.to_owned(), name.to_owned())) {
+        if let Some(key) = schemas.get(&(added, catalog.to_owned(), name.to_owned())) {
             tree.node = Node::String(format!("{catalog}.${{resources.schemas.{key}.name}}"));
         }
     }

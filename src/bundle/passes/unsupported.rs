@@ -47,9 +47,9 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("experimental.scripts", "hooks: in stages; by hand those that use `DATABRICKS_CLI_PATH`"),
     (
         "experimental.*",
-        "everything else but `skip_name_prefix_for_schema`: Python code, immutable folders, deployment history",
+        "everything else but `skip_name_prefix_for_schema` and `python`: immutable folders, deployment history",
     ),
-    ("python", "configuration that Python code makes"),
+    ("python", "configuration that Python code makes: in stages"),
 ];
 
 /// The pass.
@@ -59,6 +59,9 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
     let mut refuse = |path: &[&str], tree: &Tree| bundle.refuse(Path::of(path), tree);
     for (section, tree) in config.as_map().into_iter().flatten() {
         let empty = tree.is_null() || tree.as_map().is_some_and(indexmap::IndexMap::is_empty);
+        if section == "python" && by_hand {
+            continue;
+        }
         if section == "experimental" {
             experimental(tree, by_hand, &mut refuse);
         } else if section == "scripts" {
@@ -134,6 +137,7 @@ fn experimental(tree: &Tree, by_hand: bool, refuse: &mut impl FnMut(&[&str], &Tr
     for (key, value) in tree.as_map().into_iter().flatten().filter(|(_, value)| is_set(value)) {
         match key.as_str() {
             "skip_name_prefix_for_schema" => {}
+            "python" if by_hand => {}
             "scripts" if by_hand => hooks(value, refuse),
             _ => refuse(&["experimental", key], value),
         }

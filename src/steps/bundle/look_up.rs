@@ -1,11 +1,12 @@
-//! Finds what a bundle asks the workspace for: things by name, for the variables that are looked
-//! up, and the runtimes of clusters.
+//! Finds what a bundle asks for besides its files: things of the workspace by name, for the variables that are looked
+//! up, the runtimes of clusters, and what its Python code says.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::ask;
+use super::run_python::Interpreter;
 use crate::bundle::kinds::Method;
 use crate::bundle::lookups::{Found, Kind, Lookup};
 use crate::bundle::planning::requests::Request;
@@ -22,19 +23,25 @@ pub enum Unlisted {
     IsSaid,
 }
 
-/// Resolves a bundle, with what the workspace knows of what it asks for: a cluster may be known
-/// only when its name was looked up, so that it is asked until nothing is left to ask.
+/// Resolves a bundle, with what it asks for: a cluster may be known only when its name was looked
+/// up, and Python code is given what was found, so that it is asked until nothing is left to ask.
 pub async fn completely(
     rest: &dyn Rest,
     mut facts: Facts,
     unlisted: Unlisted,
+    interpreter: Option<&Interpreter<'_>>,
     resolve: impl Fn(&Facts) -> Result<Resolved, Failure>,
 ) -> Result<Resolved, Failure> {
     loop {
         let resolved = resolve(&facts)?;
         let asks = !resolved.lookups.is_empty() || !resolved.clusters.is_empty();
-        if !asks || !resolved.unsupported.is_empty() {
+        let runs = resolved.python.as_ref().zip(interpreter).filter(|_| !asks);
+        if !resolved.unsupported.is_empty() || !(asks || runs.is_some()) {
             return Ok(resolved);
+        }
+        if let Some((call, interpreter)) = runs {
+            facts.python.hear(call, &interpreter.run(call).await?);
+            continue;
         }
         facts.lookups.append(&mut all(rest, &resolved.lookups, unlisted).await?);
         for cluster in resolved.clusters {

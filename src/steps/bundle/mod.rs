@@ -20,6 +20,7 @@ pub mod put_file;
 pub mod put_late;
 pub mod read;
 pub mod run;
+pub mod run_python;
 pub mod send_resource;
 pub mod set_folder_permissions;
 pub mod sidecar;
