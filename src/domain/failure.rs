@@ -116,6 +116,7 @@ reasons! {
     AliasMoved "alias-moved" Refused "somebody moved the model's alias while the promotion went on",
     OtherMetastore "other-metastore" Refused "source and destination lie in different metastores: no workspace can copy between them",
     GrantMissing "grant-missing" Refused "rights that the promotion needs are missing; each is shown with its GRANT",
+    VolumeUnwritable "volume-unwritable" Refused "the volume of `records` or `releases` is missing, or may not be written; the statements that mend it are shown",
     TrainsInProd "trains-in-prod" Refused "a training job would run by itself in the environment that is promoted to",
     NotTested "not-tested" Refused "the earlier stage has no record that this version passed its gate with this release",
     EndpointFull "endpoint-full" Refused "the serving endpoint has no place for another entity",

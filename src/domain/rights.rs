@@ -10,6 +10,7 @@ pub enum Securable {
     Schema,
     /// To the grants API and to SQL a model is a function.
     Model,
+    Volume,
 }
 
 impl Securable {
@@ -18,6 +19,7 @@ impl Securable {
             Securable::Catalog => "catalog",
             Securable::Schema => "schema",
             Securable::Model => "function",
+            Securable::Volume => "volume",
         }
     }
 }
@@ -53,11 +55,22 @@ impl Right {
         Self::on(Securable::Model, model.to_string(), privilege)
     }
 
+    /// To read and write the files of a volume.
+    pub fn to_write(volume: &VolumeName) -> [Self; 4] {
+        let [catalog, schema, _] = volume.parts();
+        [
+            Self::on(Securable::Catalog, catalog, "USE_CATALOG"),
+            Self::on(Securable::Schema, format!("{catalog}.{schema}"), "USE_SCHEMA"),
+            Self::on(Securable::Volume, volume.to_string(), "READ_VOLUME"),
+            Self::on(Securable::Volume, volume.to_string(), "WRITE_VOLUME"),
+        ]
+    }
+
     pub fn grant_to(&self, principal: &str) -> String {
-        let name: Vec<String> = self.name.split('.').map(quoted).collect();
+        let name = path(&self.name);
         let privilege = self.privilege.replace('_', " ");
         let securable = self.securable.name().to_uppercase();
-        format!("GRANT {privilege} ON {securable} {} TO {}", name.join("."), quoted(principal))
+        format!("GRANT {privilege} ON {securable} {name} TO {}", quoted(principal))
     }
 }
 
@@ -65,6 +78,53 @@ impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.privilege.replace('_', " "), self.name)
     }
+}
+
+/// A volume of Unity Catalog by its full name, such as `dev.ops.deployments`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeName([String; 3]);
+
+impl VolumeName {
+    /// The volume that a path such as `/Volumes/dev/ops/deployments/churn` lies in.
+    pub fn of_path(path: &str) -> Option<Self> {
+        let mut parts = path.strip_prefix("/Volumes/")?.split('/').map(str::to_owned);
+        Some(Self([parts.next()?, parts.next()?, parts.next().filter(|name| !name.is_empty())?]))
+    }
+
+    fn parts(&self) -> [&str; 3] {
+        self.0.each_ref().map(String::as_str)
+    }
+
+    /// Whoever may make one runs these.
+    pub fn create(&self) -> [String; 2] {
+        let [catalog, schema, _] = self.parts();
+        let schema = path(&format!("{catalog}.{schema}"));
+        [
+            format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
+            format!("CREATE VOLUME IF NOT EXISTS {}", path(&self.to_string())),
+        ]
+    }
+}
+
+impl fmt::Display for VolumeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
+
+/// What is known of somebody's right to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Given,
+    Lacking,
+    /// There is no such thing, or it is not shown to who asks.
+    Unseen,
+    /// The thing is there, and who may do what with it is not told.
+    Untold,
+}
+
+fn path(name: &str) -> String {
+    name.split('.').map(quoted).collect::<Vec<_>>().join(".")
 }
 
 fn quoted(name: &str) -> String {

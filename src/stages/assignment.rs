@@ -37,6 +37,8 @@ pub struct Assignment {
     pub release: Option<Release>,
     /// Where this environment's records of the bundle lie; absent where it keeps none.
     pub ledger: Option<Ledger>,
+    /// Where this environment keeps archives of releases; absent where it writes none into a volume.
+    pub releases: Option<String>,
     /// The heads of earlier environments' ledgers, as they were seen.
     pub seen: BTreeMap<String, Head>,
     /// What passed its gate in the environment before, with this release.

@@ -7,6 +7,7 @@ use mlops_deploy::adapters::host::archive;
 use mlops_deploy::bundle::state::State;
 use mlops_deploy::domain::ledger::{self, Chain, Record};
 use mlops_deploy::domain::plan::{Knowledge, Loss};
+use mlops_deploy::domain::rights::{Access, VolumeName};
 use mlops_deploy::domain::{Digest, Failure, Origin, Purpose, Reason, ReleaseId, plan};
 use mlops_deploy::engines::cross_checked;
 use mlops_deploy::inputs::config;
@@ -14,11 +15,12 @@ use mlops_deploy::inputs::{Config, Inputs, Raw, Surroundings};
 use mlops_deploy::policy::as_promised::Promise;
 use mlops_deploy::policy::host_allowed::NamedHost;
 use mlops_deploy::policy::job_passed::RunEnd;
+use mlops_deploy::policy::may_keep_books::Book;
 use mlops_deploy::policy::not_older::Age;
 use mlops_deploy::policy::plan_principal::PlanPrincipal;
 use mlops_deploy::policy::{
-    Verdict, as_packed, as_promised, deployed_before, host_allowed, job_passed, not_older, not_older_release,
-    plan_principal, trained_from, trusted_event,
+    Verdict, as_packed, as_promised, deployed_before, host_allowed, job_passed, may_keep_books, not_older,
+    not_older_release, plan_principal, trained_from, trusted_event,
 };
 use mlops_deploy::ports::RestError;
 use mlops_deploy::report::failure::text;
@@ -65,6 +67,11 @@ fn gates() -> Vec<Failure> {
         expected: None,
         origin: Some(Origin::new("databricks.yml", 12, 13)),
     };
+    let book = |key, path, access| Book { key, volume: VolumeName::of_path(path).unwrap(), access };
+    let books = [
+        book("records", "/Volumes/dev/ops/deployments/churn", Access::Unseen),
+        book("releases", "/Volumes/dev/ops/releases", Access::Lacking),
+    ];
     let broken = Promise { what: "name of jobs.train".into(), expected: "train".into(), found: "nothing".into() };
     let run = RunEnd {
         job: "smoke_test".into(),
@@ -89,6 +96,7 @@ fn gates() -> Vec<Failure> {
         refused(host_allowed::verdict(&[stranger], &["https://dbc.example.com".to_owned()])),
         refused(trusted_event::verdict("issue_comment", Some("anybody may start it"))),
         refused(plan_principal::verdict("dev", PlanPrincipal::Missing)),
+        refused(may_keep_books::verdict("deploy-dev", &books)),
         refused(not_older::verdict(Age::Older, "2222222222", "1111111111", false)),
         refused(not_older::verdict(Age::Diverged, "2222222222", "1111111111", false)),
         refused(as_promised::verdict(&[broken])),

@@ -31,6 +31,7 @@ async fn stand_in() -> Running {
     });
     config.catalogs = vec!["dev".to_owned()];
     config.volumes = vec!["dev.ops.records".to_owned()];
+    config.volume_writers = vec!["6f1c".to_owned()];
     workspace::serve(config).await.unwrap()
 }
 

@@ -4,6 +4,7 @@
 mod action_file;
 mod alias_only;
 mod archives;
+mod books;
 mod bundle_by_hand;
 mod bundle_plan;
 mod bundle_python;

@@ -58,7 +58,7 @@ impl Scene {
     }
 
     /// Staging trains a version, tests it and records that.
-    async fn tested(&self, weights: &str) -> u64 {
+    pub async fn tested(&self, weights: &str) -> u64 {
         let new = json!({"catalog_name": "staging", "schema_name": "models", "model_name": "churn", "source": "runs:/1/model"});
         let made = self.staging(Method::POST, "models/versions", new).await;
         let version = made["version"].as_u64().or(made["version"].as_str().and_then(|v| v.parse().ok())).unwrap();

@@ -56,6 +56,7 @@ impl Scene {
         for environment in config.environments.values() {
             let mut settings = workspace_config(&github, &repository, &config, environment, tasks, &out)?;
             settings.volumes = volumes(&config, environment);
+            settings.volume_writers = environment.client_id.clone().into_iter().collect();
             settings.metastore = Some(metastore.clone());
             workspaces.insert(environment.name.clone(), workspace::serve(settings).await.map_err(wrong)?);
         }

@@ -10,9 +10,9 @@ use crate::adapters::host::git::Repository;
 use crate::app::Desk;
 use crate::domain::fact::{Release, Tested};
 use crate::domain::ledger::Head;
-use crate::domain::{Failure, Reason};
+use crate::domain::{Failure, Reason, Stage};
 use crate::inputs::Config;
-use crate::inputs::config::{self, Environment, PlanPrincipal};
+use crate::inputs::config::{self, Environment, PlanPrincipal, Releases};
 use crate::inputs::event::Occasion;
 use crate::inputs::parse::Inputs;
 use crate::policy::host_allowed::{self, NamedHost};
@@ -164,6 +164,10 @@ pub fn assignment(
     Arc::new(Assignment {
         target: target(inputs, environment),
         ledger: release::ledger(environment, &work.bundle).filter(|_| work.release.is_some()),
+        releases: match &config.releases {
+            Releases::Volume(folder) if inputs.stage == Stage::DeployDev => Some(folder.clone()),
+            _ => None,
+        },
         bundle: work.bundle,
         release: work.release,
         seen: work.seen,

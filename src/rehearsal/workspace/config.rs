@@ -19,6 +19,8 @@ pub struct Config {
     pub catalog_users: Vec<String>,
     /// Volumes that exist from the start, by full name, each with its schema: where operations keep what no bundle makes.
     pub volumes: Vec<String>,
+    /// Principals who were granted to read and write those volumes.
+    pub volume_writers: Vec<String>,
     /// The Unity Catalog that this workspace shares with others. Only for a federated one: a workspace per token is alone.
     pub metastore: Option<Metastore>,
     /// What its ids are made from: two workspaces of one metastore must not give the same id to different things.
@@ -114,6 +116,7 @@ impl Config {
             catalogs: vec!["main".into()],
             catalog_users: vec![],
             volumes: vec![],
+            volume_writers: vec![],
             metastore: None,
             seed: "workspace".into(),
             latency: Duration::ZERO,

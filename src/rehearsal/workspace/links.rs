@@ -171,7 +171,7 @@ async fn put(server: &Server, link: &Link, body: Body) -> Result<Reply, Refusal>
         spool.write(&chunk).map_err(Refusal::disk)?;
     }
     server.with_store(&link.store, |store, now| {
-        rules::writable(store, &link.path)?;
+        rules::unfinished(store, &link.path)?;
         objects::store(store, &link.path, spool.finish(), now)
     })?;
     Ok(Reply::bytes(bytes::Bytes::new()))

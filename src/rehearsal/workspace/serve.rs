@@ -100,7 +100,7 @@ pub async fn serve(config: Config) -> io::Result<Running> {
         server.with_store(WORKSPACE, |store, now| {
             store.with_catalogs(&server.config.catalogs, now);
             store.with_catalog_users(&server.config.catalogs, &server.config.catalog_users);
-            store.with_volumes(&server.config.volumes, now);
+            store.with_volumes(&server.config.volumes, &server.config.volume_writers, now);
         });
     }
     let app: Router =

@@ -97,10 +97,15 @@ impl Store {
     }
 
     /// Volumes that exist without anybody having made them.
-    pub fn with_volumes(&mut self, names: &[String], now: i64) {
+    pub fn with_volumes(&mut self, names: &[String], writers: &[String], now: i64) {
         for name in names {
             if self.get("volumes", name).is_none() {
                 super::api::catalog::seed_volume(self, name, now);
+            }
+            for writer in writers {
+                let held =
+                    self.uc.grants.entry(format!("volume/{name}")).or_default().entry(writer.clone()).or_default();
+                held.extend(["READ_VOLUME", "WRITE_VOLUME"].map(str::to_owned));
             }
         }
     }

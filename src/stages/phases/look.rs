@@ -6,12 +6,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::gate;
 use crate::bundle::planning::knowledge::knowledge;
+use crate::domain::rights::VolumeName;
 use crate::domain::{Failure, fact, plan};
 use crate::inputs::event::Occasion;
+use crate::policy::may_keep_books::{self, Book};
 use crate::policy::not_older::{self, Age};
 use crate::policy::{Verdict, trusted_event};
 use crate::ports::engine::{Engine, EnginePlan};
@@ -21,6 +24,7 @@ use crate::stages::assignment::Assignment;
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::bundle::{WorkspaceFiles, mirror};
 use crate::steps::commit_age::{self, Answer};
+use crate::steps::model::rights;
 use crate::steps::volume::VolumeFiles;
 
 pub struct Look {
@@ -62,25 +66,57 @@ impl Phase for Look {
             return Ok(decision);
         };
         decision.verdicts.push(trusted(&asked.occasion));
-        let age = self.age(at, &plan).await?;
+        let (age, left) = tokio::join!(self.age(at, &plan), self.left_to_do(at, &plan, files, *unchanged));
+        let (age, left) = (age?, left?);
         let older = matches!(age, Age::Older | Age::Diverged);
         let (deployed, commit) = (plan.deployed_commit.as_deref().unwrap_or_default(), asked.commit_text());
         decision.verdicts.push(not_older::verdict(age, deployed, commit, asked.allow_older));
         if older && asked.allow_older {
             decision.facts.push((fact::OLDER, json!(true)));
         }
-        if !matches!(unchanged, Unchanged::GoOn) && plan.is_empty() && !interrupted(files, &plan.root_path).await? {
-            match unchanged {
-                _ if !self.is_news(at).await? => decision.last = true,
-                Unchanged::SkipTo(phase) => decision.skip_to = Some(phase),
-                Unchanged::LockAndSkipTo(_) | Unchanged::GoOn => {}
-            }
-        }
-        Ok(decision)
+        decision.verdicts.extend(left.verdicts);
+        Ok(Decision { last: left.last, skip_to: left.skip_to, ..decision })
     }
 }
 
 impl Look {
+    /// Where the stage goes on, and whether it will be able to write down what it did.
+    async fn left_to_do(
+        &self,
+        at: &Context,
+        plan: &EnginePlan,
+        files: &WorkspaceFiles,
+        unchanged: Unchanged,
+    ) -> Result<Decision, Failure> {
+        let mut left = Decision::default();
+        if !matches!(unchanged, Unchanged::GoOn) && plan.is_empty() && !interrupted(files, &plan.root_path).await? {
+            match unchanged {
+                _ if !self.is_news(at).await? => left.last = true,
+                Unchanged::SkipTo(phase) => left.skip_to = Some(phase),
+                Unchanged::LockAndSkipTo(_) | Unchanged::GoOn => {}
+            }
+        }
+        if !left.last {
+            left.verdicts.extend(self.may_keep_books(at, &plan.deployer).await?);
+        }
+        Ok(left)
+    }
+
+    /// None where the stage writes into no volume.
+    async fn may_keep_books(&self, at: &Context, principal: &str) -> Result<Option<Verdict>, Failure> {
+        let asked = &self.assignment;
+        let records = asked.ledger.as_ref().map(|ledger| ("records", ledger.folder.as_str()));
+        let releases = asked.releases.as_deref().map(|folder| ("releases", folder));
+        let volumes = [records, releases].into_iter().flatten();
+        let volumes = volumes.filter_map(|(key, folder)| Some((key, VolumeName::of_path(folder)?)));
+        let look = |(key, volume)| async move {
+            let access = rights::may_write(&at.world, principal, &volume).await?;
+            Ok::<_, Failure>(Book { key, volume, access })
+        };
+        let books = try_join_all(volumes.map(look)).await?;
+        Ok((!books.is_empty()).then(|| may_keep_books::verdict(principal, &books)))
+    }
+
     /// Whether the ledger does not have this release as its last yet: another commit may make
     /// the same of this target and something else of the next one. What it says of the models that
     /// are trained here must hold still, too.

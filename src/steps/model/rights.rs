@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry;
 
 use serde_json::Value;
 
-use crate::domain::Failure;
-use crate::domain::rights::{Right, Securable};
+use crate::domain::rights::{Access, Right, Securable, VolumeName};
+use crate::domain::{Failure, Reason};
 use crate::ports::{Request, World};
 use crate::steps::bundle::workspace_files::escape;
 
@@ -35,6 +35,11 @@ impl Holder {
         Ok(Self::called(me["userName"].as_str().unwrap_or_default(), &me))
     }
 
+    /// Nothing is known of its groups.
+    fn named(principal: &str) -> Self {
+        Self::called(principal, &Value::Null)
+    }
+
     fn called(principal: &str, who: &Value) -> Self {
         let groups = who["groups"].as_array().into_iter().flatten();
         let groups = groups.filter_map(|group| group["display"].as_str().map(str::to_owned));
@@ -50,45 +55,84 @@ impl Holder {
     /// Which of these rights it does not have. What the owner of a thing may do, it may do without a grant. All privileges
     /// are all but `MANAGE`, and whoever may manage a thing may give itself the others, and does not have them.
     pub async fn lacks(&self, world: &World, wanted: &[Right]) -> Result<Vec<Right>, Failure> {
-        let mut seen: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+        let mut seen: BTreeMap<(&str, &str), Vec<Assigned>> = BTreeMap::new();
         let mut missing = Vec::new();
         for right in wanted {
             let at = (right.securable.name(), right.name.as_str());
             let has = match seen.entry(at) {
                 Entry::Occupied(seen) => seen.into_mut(),
-                Entry::Vacant(new) => new.insert(self.effective(world, at).await?),
+                Entry::Vacant(new) => new.insert(assignments(world, at, None).await?),
             };
-            let is = |privilege: &str| has.iter().any(|p| p.eq_ignore_ascii_case(privilege));
-            let granted = is(right.privilege) || (right.privilege != "MANAGE" && is("ALL_PRIVILEGES"));
-            if !granted && !owner(world, right).await?.is_some_and(|owner| self.goes_by(&owner)) {
+            if !self.is_granted(right, has) && !self.owns(world, right).await? {
                 missing.push(right.clone());
             }
         }
         Ok(missing)
     }
 
-    /// A page may be empty and still not be the last.
-    async fn effective(&self, world: &World, (kind, name): (&str, &str)) -> Result<Vec<String>, Failure> {
-        let path = format!("/api/2.1/unity-catalog/effective-permissions/{kind}/{}", escape(name));
-        let mut found = Vec::new();
-        let mut token: Option<String> = None;
-        loop {
-            let mut request = Request::get(&path).query("max_results", "0");
-            if let Some(token) = &token {
-                request = request.query("page_token", token);
-            }
-            let answer = world.workspace.call(request).await.and_then(|r| r.json());
-            let answer = answer.map_err(|e| e.into_failure(format!("read who may do what with {name}")))?;
-            let assignments = answer["privilege_assignments"].as_array().into_iter().flatten();
-            let ours = assignments.filter(|a| a["principal"].as_str().is_some_and(|p| self.goes_by(p)));
-            let privileges = ours.flat_map(|a| a["privileges"].as_array().into_iter().flatten());
+    fn is_granted(&self, right: &Right, assigned: &[Assigned]) -> bool {
+        let ours = assigned.iter().filter(|(principal, _)| self.goes_by(principal));
+        let is = |privilege: &str, wanted: &str| privilege.eq_ignore_ascii_case(wanted);
+        let gives = |p: &str| is(p, right.privilege) || (right.privilege != "MANAGE" && is(p, "ALL_PRIVILEGES"));
+        ours.into_iter().any(|(_, privilege)| gives(privilege))
+    }
+
+    async fn owns(&self, world: &World, right: &Right) -> Result<bool, Failure> {
+        Ok(owner(world, right).await?.is_some_and(|owner| self.goes_by(&owner)))
+    }
+}
+
+/// Whether a principal may write the files of a volume. One question where it was granted that by its own name; its groups
+/// and the owner are asked for only where that leaves a doubt.
+pub async fn may_write(world: &World, principal: &str, volume: &VolumeName) -> Result<Access, Failure> {
+    let name = volume.to_string();
+    let right = Right::on(Securable::Volume, &name, "WRITE_VOLUME");
+    let by_name = assignments(world, (right.securable.name(), &name), Some(principal)).await;
+    let lacks = match by_name.map(|assigned| Holder::named(principal).is_granted(&right, &assigned)) {
+        Ok(true) => return Ok(Access::Given),
+        Ok(false) => Holder::of(world, principal).await.lacks(world, std::slice::from_ref(&right)).await,
+        Err(failure) => Err(failure),
+    };
+    match lacks {
+        Ok(lacks) if lacks.is_empty() => Ok(Access::Given),
+        Ok(_) => Ok(Access::Lacking),
+        Err(failure) if failure.reason == Reason::NotFound => Ok(Access::Unseen),
+        // Grants are told to some alone; the volume itself to whoever may use it.
+        Err(failure) if failure.reason == Reason::PermissionDenied => {
+            Ok(if owner(world, &right).await?.is_some() { Access::Untold } else { Access::Unseen })
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A principal and a privilege of it.
+type Assigned = (String, String);
+
+/// With what the parents give, of all principals or of one. A page may be empty and still not be the last.
+async fn assignments(world: &World, (kind, name): (&str, &str), only: Option<&str>) -> Result<Vec<Assigned>, Failure> {
+    let path = format!("/api/2.1/unity-catalog/effective-permissions/{kind}/{}", escape(name));
+    let mut found = Vec::new();
+    let mut token: Option<String> = None;
+    loop {
+        let mut request = Request::get(&path).query("max_results", "0");
+        if let Some(principal) = only {
+            request = request.query("principal", principal);
+        }
+        if let Some(token) = &token {
+            request = request.query("page_token", token);
+        }
+        let answer = world.workspace.call(request).await.and_then(|r| r.json());
+        let answer = answer.map_err(|e| e.into_failure(format!("read who may do what with {name}")))?;
+        for assignment in answer["privilege_assignments"].as_array().into_iter().flatten() {
+            let principal = assignment["principal"].as_str().unwrap_or_default();
+            let privileges = assignment["privileges"].as_array().into_iter().flatten();
             // Older answers list the names alone.
             let name = |p: &Value| p["privilege"].as_str().or(p.as_str()).map(|p| p.replace(' ', "_"));
-            found.extend(privileges.filter_map(name));
-            match answer["next_page_token"].as_str().filter(|next| !next.is_empty()) {
-                Some(next) if token.as_deref() != Some(next) => token = Some(next.to_owned()),
-                _ => return Ok(found),
-            }
+            found.extend(privileges.filter_map(name).map(|privilege| (principal.to_owned(), privilege)));
+        }
+        match answer["next_page_token"].as_str().filter(|next| !next.is_empty()) {
+            Some(next) if token.as_deref() != Some(next) => token = Some(next.to_owned()),
+            _ => return Ok(found),
         }
     }
 }
@@ -113,6 +157,7 @@ async fn owner(world: &World, right: &Right) -> Result<Option<String>, Failure> 
         Securable::Catalog => "catalogs",
         Securable::Schema => "schemas",
         Securable::Model => "models",
+        Securable::Volume => "volumes",
     };
     let request = Request::get(format!("/api/2.1/unity-catalog/{collection}/{}", escape(&right.name)));
     match world.workspace.call(request).await.and_then(|r| r.json()) {

@@ -108,6 +108,7 @@ impl StageWorld {
         config.catalogs = vec!["dev".to_owned()];
         config.catalog_users = vec![DEPLOYER.to_owned()];
         config.volumes = vec!["dev.ops.deployments".to_owned(), "dev.ops.releases".to_owned()];
+        config.volume_writers = vec![DEPLOYER.to_owned()];
         let (mut staging, mut prod) = (None, None);
         if tiers {
             let metastore = Metastore::default();

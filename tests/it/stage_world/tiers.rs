@@ -104,6 +104,7 @@ pub(super) async fn workspace(github: &GitHub, metastore: &Metastore, tier: &Tie
     config.catalogs = vec![tier.name.to_owned()];
     config.catalog_users = tier.users.iter().map(|user| (*user).to_owned()).collect();
     config.volumes = vec![format!("{}.ops.deployments", tier.name)];
+    config.volume_writers = vec![tier.deployer.to_owned()];
     workspace::serve(config).await.unwrap()
 }
 

@@ -10,7 +10,7 @@ use crate::rehearsal::workspace::tree::{Node, What, base_name};
 
 pub(crate) fn put(call: &mut Call) -> Answer {
     let path = place(call)?;
-    writable(call.store, &path)?;
+    writable(call, &path)?;
     let (now, ids) = (call.now, &mut call.store.ids);
     let made = call.store.uc.storage.folders(&path, now, || ids.number());
     made.map_err(|at| Refusal::new(409, "ALREADY_EXISTS", format!("A file is in the way: {at}")))?;
@@ -19,7 +19,7 @@ pub(crate) fn put(call: &mut Call) -> Answer {
 
 pub(crate) fn delete(call: &mut Call) -> Answer {
     let path = place(call)?;
-    writable(call.store, &path)?;
+    writable(call, &path)?;
     if is_root(&path) {
         return Err(Refusal::invalid("The root of a volume cannot be deleted"));
     }

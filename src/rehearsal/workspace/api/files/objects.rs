@@ -15,7 +15,7 @@ const LIMIT: u64 = 5 * 1024 * 1024 * 1024;
 
 pub(crate) fn put(call: &mut Call) -> Answer {
     let path = place(call)?;
-    writable(call.store, &path)?;
+    writable(call, &path)?;
     let content = call.content.take().unwrap_or_else(|| Bytes::new().into());
     if content.len() > LIMIT {
         return Err(Refusal::new(413, "INVALID_PARAMETER_VALUE", "A file may have at most 5 GiB"));
@@ -103,7 +103,7 @@ fn part_of(range: &str, length: u64) -> Option<Range<u64>> {
 
 pub(crate) fn delete(call: &mut Call) -> Answer {
     let path = place(call)?;
-    writable(call.store, &path)?;
+    writable(call, &path)?;
     stored(call.store, &path)?;
     call.store.uc.storage.remove(&path);
     Reply::no_content()

@@ -1,5 +1,7 @@
 //! Which paths there are, and which of them may be written.
 
+use crate::rehearsal::workspace::api::catalog::VOLUME;
+use crate::rehearsal::workspace::api::grants;
 use crate::rehearsal::workspace::api::tracking::artifacts;
 use crate::rehearsal::workspace::call::{Call, Refusal};
 use crate::rehearsal::workspace::store::Store;
@@ -41,8 +43,23 @@ pub(crate) fn exists(store: &Store, path: &str) -> Result<String, Refusal> {
     }
 }
 
+/// Who calls may write there. People may write everything here, as admins do.
+pub(crate) fn writable(call: &Call, path: &str) -> Result<(), Refusal> {
+    let parts: Vec<&str> = path.split('/').collect();
+    if let ["", "Volumes", catalog, schema, volume, ..] = parts.as_slice()
+        && call.who.is_service_principal()
+        && !call.is_lenient()
+    {
+        let name = format!("{catalog}.{schema}.{volume}");
+        if !grants::allows(call.store, (&VOLUME, &name), &call.who.user_name, "WRITE_VOLUME") {
+            return Err(Refusal::denied(format!("User does not have WRITE VOLUME on Volume '{name}'.")));
+        }
+    }
+    unfinished(call.store, path)
+}
+
 /// The files of a model version are written until it is finalized, and never again.
-pub(crate) fn writable(store: &Store, path: &str) -> Result<(), Refusal> {
+pub(crate) fn unfinished(store: &Store, path: &str) -> Result<(), Refusal> {
     let parts: Vec<&str> = path.split('/').collect();
     let ["", "Models", catalog, schema, model, version, ..] = parts.as_slice() else { return Ok(()) };
     let key = format!("{catalog}.{schema}.{model}/{version}");

@@ -37,7 +37,7 @@ pub(crate) fn act(call: &mut Call) -> Answer {
 
 fn initiate(call: &mut Call) -> Answer {
     let path = place(call)?;
-    writable(call.store, &path)?;
+    writable(call, &path)?;
     objects::vacant(call.store, &path, call.query_flag("overwrite"))?;
     // Where there are no uploads in parts, the answer just does not speak of one.
     if *call.model_files != ModelFiles::FilesApi && path.starts_with("/Models/") {
@@ -58,7 +58,7 @@ pub(crate) fn part_urls(call: &mut Call) -> Answer {
     if upload.path != path {
         return Err(Refusal::invalid("The upload is of another file"));
     }
-    writable(call.store, &path)?;
+    writable(call, &path)?;
     if first == 0 || first.saturating_add(count - 1) > MOST_PARTS {
         return Err(Refusal::invalid(format!("A part number is between 1 and {MOST_PARTS}")));
     }
@@ -74,7 +74,7 @@ pub(crate) fn part_urls(call: &mut Call) -> Answer {
 
 fn complete(call: &mut Call) -> Answer {
     let path = place(call)?;
-    writable(call.store, &path)?;
+    writable(call, &path)?;
     let session = call.required("session_token")?;
     let upload = find(call.store, &session)?;
     if upload.path != path {

@@ -20,7 +20,7 @@ pub(crate) fn download(call: &mut Call) -> Answer {
 /// `POST /api/2.0/fs/create-upload-url`.
 pub(crate) fn upload(call: &mut Call) -> Answer {
     let path = exists(call.store, &call.required("path")?)?;
-    writable(call.store, &path)?;
+    writable(call, &path)?;
     objects::vacant(call.store, &path, true)?;
     Reply::json(signed(call, Verb::Put, &path, "", 0)?)
 }
