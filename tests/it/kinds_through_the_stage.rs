@@ -17,8 +17,7 @@ struct Row {
     recreate: Option<(&'static str, &'static str)>,
 }
 
-/// All kinds but quality monitors: what they watch is a table, and the strict workspace has none.
-static ROWS: [Row; 14] = [
+static ROWS: [Row; 15] = [
     Row {
         kind: "jobs",
         resource: "it: {name: it, description: One, permissions: [{level: CAN_VIEW, group_name: users}]}",
@@ -112,6 +111,13 @@ static ROWS: [Row; 14] = [
         update: ("display_name: it", "display_name: that"),
         recreate: None,
     },
+    Row {
+        kind: "quality_monitors",
+        resource: "it: {table_name: dev.more.seen, assets_dir: /Workspace/Shared/one, output_schema_name: dev.more, snapshot: {}, \
+                   slicing_exprs: [country]}",
+        update: ("slicing_exprs: [country]", "slicing_exprs: [country, age]"),
+        recreate: Some(("/Workspace/Shared/one", "/Workspace/Shared/two")),
+    },
 ];
 
 impl Row {
@@ -130,6 +136,11 @@ impl Row {
         // For what moves.
         let more = json!({"name": "more", "catalog_name": "dev"});
         as_somebody(world.workspace(), Method::POST, "/api/2.1/unity-catalog/schemas", more).await;
+        let seen = json!({
+            "name": "seen", "catalog_name": "dev", "schema_name": "more", "table_type": "EXTERNAL",
+            "data_source_format": "DELTA", "storage_location": "s3://somewhere/seen",
+        });
+        as_somebody(world.workspace(), Method::POST, "/api/2.1/unity-catalog/tables", seen).await;
         // The folder that dashboards are made in stays when they are taken back: others may lie in it.
         let folder = json!({"path": format!("/Workspace/Users/{DEPLOYER}/.bundle/tiny/dev/resources")});
         as_somebody(world.workspace(), Method::POST, "/api/2.0/workspace/mkdirs", folder).await;
@@ -185,7 +196,7 @@ impl Row {
 fn without_history(mut world: Value) -> Value {
     match &mut world {
         Value::Object(map) => {
-            for noted in ["last_update", "revision_create_time"] {
+            for noted in ["last_update", "revision_create_time", "monitor_version"] {
                 map.remove(noted);
             }
             map.values_mut().for_each(|value| *value = without_history(value.take()));

@@ -1,7 +1,7 @@
 //! Routes of the kinds that a model's life does not depend on: compute, dashboards, apps, alerts, secrets, older registries.
 
 use super::api::{
-    alerts, apps, clusters, dashboards, invocations, legacy_models, monitors, secrets, serving, warehouses,
+    alerts, apps, clusters, dashboards, invocations, legacy_models, monitors, secrets, serving, tables, warehouses,
 };
 use super::routes::{Routes, deletes, one, patches, posts, puts, reads};
 
@@ -16,6 +16,8 @@ pub(crate) fn all() -> Routes {
         .merge(registry())
         .route("/api/2.0/alerts", reads(alerts::list).merge(posts(alerts::create)))
         .route("/api/2.0/alerts/{id}", one(alerts::get, alerts::update, alerts::trash))
+        .route("/api/2.1/unity-catalog/tables", reads(tables::list).merge(posts(tables::create)))
+        .route("/api/2.1/unity-catalog/tables/{name}", reads(tables::get).merge(deletes(tables::delete)))
         .route(
             "/api/2.1/unity-catalog/tables/{name}/monitor",
             reads(monitors::get)

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::tables::TABLE;
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply, page};
 use crate::rehearsal::workspace::store::Store;
 use crate::rehearsal::workspace::tree::parent;
@@ -296,14 +297,14 @@ pub(crate) fn delete_schema(call: &mut Call) -> Answer {
     Reply::done()
 }
 
-/// Volumes and models of a schema.
+/// Volumes, models and tables of a schema.
 fn inside(store: &Store, schema: &str) -> Vec<(&'static Level, String)> {
     let prefix = format!("{schema}.");
     let of = |level: &'static Level| {
         let names = store.get_table(level.table).into_iter().flat_map(|t| t.keys());
         names.filter(|n| n.starts_with(&prefix)).map(|n| (level, n.clone())).collect::<Vec<_>>()
     };
-    [of(&VOLUME), of(&MODEL)].concat()
+    [of(&VOLUME), of(&MODEL), of(&TABLE)].concat()
 }
 
 fn empty_schema(store: &mut Store, schema: &str) {

@@ -22,6 +22,7 @@ pub(crate) mod registry;
 pub(crate) mod runs;
 pub(crate) mod secrets;
 pub(crate) mod serving;
+pub(crate) mod tables;
 pub(crate) mod tracking;
 pub(crate) mod warehouses;
 pub(crate) mod workspace_files;

@@ -1,7 +1,8 @@
-//! Quality monitors of tables. A lenient workspace takes any table to exist; a strict one has no tables yet and says so.
+//! Quality monitors of tables. A lenient workspace takes any table to exist.
 
 use serde_json::{Value, json};
 
+use super::tables::TABLE;
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply};
 
 fn find<'a>(call: &'a mut Call) -> Result<&'a mut Value, Refusal> {
@@ -13,7 +14,7 @@ fn find<'a>(call: &'a mut Call) -> Result<&'a mut Value, Refusal> {
 pub(crate) fn create(call: &mut Call) -> Answer {
     let table = call.param("name").to_owned();
     if !call.is_lenient() {
-        return Err(Refusal::new(404, "TABLE_DOES_NOT_EXIST", format!("Table '{table}' does not exist.")));
+        TABLE.find(call.store, &table)?;
     }
     if call.store.get("monitors", &table).is_some() {
         return Err(Refusal::new(409, "RESOURCE_ALREADY_EXISTS", format!("Table '{table}' has a monitor already")));
