@@ -154,5 +154,6 @@ fn world(desk: &Desk, profile: Option<&str>) -> Result<World, Failure> {
         process: Arc::new(LocalProcess::new(path, Arc::clone(&desk.masker))),
         clock,
         github: None,
+        history: None,
     })
 }

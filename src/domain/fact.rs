@@ -31,6 +31,10 @@ pub const RELEASE: &str = "release";
 pub const DEPLOYER: &str = "deployer";
 /// Present where something older replaces something newer, on purpose.
 pub const OLDER: &str = "older";
+/// A text, present where nobody could say whether what is deployed is newer.
+pub const ORDER_UNKNOWN: &str = "order-unknown";
+/// `Uncommitted`, where there is some.
+pub const UNCOMMITTED: &str = "uncommitted";
 /// A list of `Deployed`.
 pub const RESOURCES: &str = "resources";
 /// A text: why only the offline part was done.
@@ -132,6 +136,23 @@ pub struct Release {
     pub file: String,
     /// Where it is kept for later stages; empty where the workflow takes it along.
     pub kept: String,
+    /// Absent where it is what the commit has, or where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncommitted: Option<Uncommitted>,
+}
+
+/// Files that were packed otherwise than the commit has them. Not part of the release's id: that is made of what was
+/// packed, whatever it was called.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Uncommitted {
+    pub files: usize,
+    /// The first of them.
+    pub names: Vec<String>,
+}
+
+/// What a record's details say of what was packed.
+pub fn uncommitted(details: &BTreeMap<String, Value>) -> Option<Uncommitted> {
+    serde_json::from_value(details.get(UNCOMMITTED)?.clone()).ok()
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

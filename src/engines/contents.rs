@@ -29,12 +29,14 @@ pub struct Contents {
     pub targets: BTreeMap<String, Value>,
     /// Where each file of the release lies, by its name in the release.
     pub files: BTreeMap<String, PathBuf>,
+    /// Names of those that a build made.
+    pub built: BTreeSet<String>,
 }
 
 impl Embedded {
     /// `beside` is a file that goes along where it lies in the repository: what the stages behind are to do.
     pub fn contents(&self, targets: &[String], beside: Option<&str>) -> Result<Contents, Failure> {
-        let mut paths = BTreeSet::new();
+        let (mut paths, mut made) = (BTreeSet::new(), BTreeSet::new());
         let mut documents = BTreeMap::new();
         let mut bundle = String::new();
         for target in targets {
@@ -53,10 +55,11 @@ impl Embedded {
                 let root = options.root.as_str();
                 let (found, said) = libraries::expand(&mut resolved.config, &source, root, &folder)?;
                 refuse_missing(&said)?;
-                paths.extend(found.into_iter().map(|library| library.local));
+                made.extend(found.into_iter().map(|library| library.local));
             }
             paths.extend(source.seen());
         }
+        paths.extend(made.iter().cloned());
         let git = self.git.as_ref().map(|git| clean(&git.bundle_path));
         let is_outside = |path: &str| git.as_ref().is_some_and(|git| name_of(git, path).is_err());
         paths.extend(beside.filter(|path| !is_outside(path)).map(str::to_owned));
@@ -65,12 +68,13 @@ impl Embedded {
         for path in paths {
             files.insert(name_of(&bundle_path, &path)?, self.root.join(&path));
         }
+        let built = made.iter().map(|path| name_of(&bundle_path, path)).collect::<Result<_, _>>()?;
         let source = self.git.as_ref().map(|git| Commit {
             commit: git.commit.clone(),
             branch: git.branch.clone(),
             origin: git.origin_url.clone(),
         });
-        Ok(Contents { bundle, bundle_path, source, targets: documents, files })
+        Ok(Contents { bundle, bundle_path, source, targets: documents, files, built })
     }
 
     /// A resolved configuration as every machine would write it: the bundle's folder is `.`.

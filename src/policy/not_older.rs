@@ -6,7 +6,7 @@ use super::Verdict;
 use crate::domain::{Failure, Reason};
 
 /// How the commit to deploy relates to the deployed one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Age {
     /// Nothing is deployed, or its commit was not recorded.
     First,
@@ -15,19 +15,22 @@ pub enum Age {
     Older,
     /// Each has commits that the other lacks.
     Diverged,
-    /// Nobody could say: no GitHub, or it does not know one of them.
-    Unknown,
+    /// Nobody could say, and why.
+    Unknown(String),
 }
 
 const RULE: &str = "not-older";
 
-pub fn verdict(age: Age, deployed: &str, commit: &str, allow_older: bool) -> Verdict {
+pub fn verdict(age: &Age, deployed: &str, commit: &str, allow_older: bool) -> Verdict {
     let (deployed, commit) = (short(deployed), short(commit));
     let objection = match age {
         Age::First => return Verdict::yes(RULE, "no commit is recorded as deployed"),
         Age::Same => return Verdict::yes(RULE, format!("{commit} is deployed already")),
         Age::Newer => return Verdict::yes(RULE, format!("{commit} is newer than {deployed}, which is deployed")),
-        Age::Unknown => return Verdict::yes(RULE, format!("nobody could say how {commit} relates to {deployed}")),
+        Age::Unknown(why) => {
+            let found = format!("not known whether {commit} is newer than {deployed}, which is deployed: {why}");
+            return Verdict::yes(RULE, found);
+        }
         Age::Older => format!("deploy {commit}: {deployed}, which is deployed, is newer"),
         Age::Diverged => format!("deploy {commit}: it lacks commits of {deployed}, which is deployed"),
     };

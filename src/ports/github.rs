@@ -93,7 +93,7 @@ pub enum Ancestry {
     Ahead,
     Behind,
     Diverged,
-    /// GitHub does not know one of them.
+    /// Who was asked does not know one of them.
     Unknown,
 }
 

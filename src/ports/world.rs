@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Clock, Files, GitHub, Process, Rest, Transfer};
+use super::{Clock, Files, GitHub, History, Process, Rest, Transfer};
 
 #[derive(Clone)]
 pub struct World {
@@ -14,4 +14,6 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Absent on a laptop, and where the job has no token.
     pub github: Option<Arc<dyn GitHub>>,
+    /// Absent where nothing is checked out.
+    pub history: Option<Arc<dyn History>>,
 }

@@ -101,8 +101,7 @@ impl<'v> Page<'v> {
     }
 
     fn dangers(&mut self) {
-        let Some(plan) = self.view.plan.as_ref() else { return };
-        let mut lines = sections::dangers(plan);
+        let mut lines = sections::look_twice(self.view);
         if lines.is_empty() {
             return;
         }

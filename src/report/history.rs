@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::headline::plural;
 use super::plain::one_line;
+use crate::domain::fact;
 use crate::domain::ledger::{Chain, Record};
 
 /// An environment's ledger whose chain holds, and what could not be asked about it.
@@ -50,8 +52,16 @@ fn line(record: &Record) -> String {
         .collect();
     let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join(", ") };
     let older = if record.older { ", older than the one before on purpose" } else { "" };
+    let unknown = if record.details.contains_key(fact::ORDER_UNKNOWN) { ", not known to be newer" } else { "" };
+    let uncommitted = fact::uncommitted(&record.details);
+    let uncommitted =
+        uncommitted.map_or(String::new(), |some| format!(", with {} not committed", plural(some.files, "file")));
     let by = if record.by.url.is_empty() { &record.by.principal } else { &record.by.url };
-    format!("{} {at}Z {} of {commit}: {changes}{older}; {by}", record.sequence, record.release.short())
+    format!(
+        "{} {at}Z {} of {commit}: {changes}{older}{unknown}{uncommitted}; {by}",
+        record.sequence,
+        record.release.short()
+    )
 }
 
 /// Every record whole.

@@ -85,6 +85,8 @@ pub struct RunView {
     pub promotion: Option<Promotion>,
     pub copied: Option<Copied>,
     pub offline: Option<String>,
+    /// What is said where nobody knows whether something newer is deployed.
+    pub order_unknown: Option<String>,
     pub deployed_commit: Option<String>,
     pub decided_later: Vec<String>,
     pub verdicts: Vec<Verdict>,
@@ -194,6 +196,7 @@ impl RunView {
             fact::GATE => self.gate = read(value).unwrap_or_default(),
             fact::TESTED => self.tested = read(value).unwrap_or_default(),
             fact::PROMOTION => self.promotion = read(value),
+            fact::ORDER_UNKNOWN => self.order_unknown = read(value),
             fact::OFFLINE => self.offline = read(value),
             fact::DEPLOYED_COMMIT => self.deployed_commit = read(value),
             fact::DECIDED_LATER => self.decided_later = read(value).unwrap_or_default(),

@@ -3,7 +3,7 @@
 use super::headline::plural;
 use super::markdown::{cell, code, link, prose};
 use super::run::RunView;
-use crate::domain::fact::About;
+use crate::domain::fact::{About, Release};
 use crate::domain::plan::{Action, Danger, PlanView, Risk};
 use crate::domain::{Purpose, RunOutcome};
 
@@ -19,11 +19,28 @@ pub fn changes_title(view: &RunView) -> &'static str {
     if view.is_good() { "Changes" } else { "What was planned" }
 }
 
+/// What a person has to judge: the plan's dangers, and what nobody could find out.
+pub fn look_twice(view: &RunView) -> Vec<String> {
+    let mut lines = view.plan.as_ref().map(dangers).unwrap_or_default();
+    lines.extend(view.order_unknown.iter().map(|unknown| format!("- **order**: {}", prose(unknown))));
+    lines.extend(view.release.iter().filter_map(uncommitted).map(|told| format!("- **source**: {told}")));
+    lines
+}
+
+fn uncommitted(release: &Release) -> Option<String> {
+    let some = release.uncommitted.as_ref()?;
+    let named: Vec<String> = some.names.iter().map(|name| code(name)).collect();
+    let more = some.files.saturating_sub(named.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let commit = code(release.commit.get(..10).unwrap_or(&release.commit));
+    Some(format!("{} packed that {commit} does not have so: {}{more}", plural(some.files, "file"), named.join(", ")))
+}
+
 /// Names in one line; more are counted.
 const NAMES: usize = 10;
 
 /// Worst first; the same of several resources in one line.
-pub fn dangers(plan: &PlanView) -> Vec<String> {
+fn dangers(plan: &PlanView) -> Vec<String> {
     let mut groups: Vec<(&Danger, Vec<&str>)> = Vec::new();
     for (change, danger) in plan.dangers() {
         match groups.iter_mut().find(|(first, _)| *first == danger) {

@@ -30,7 +30,7 @@ pub fn render(view: &RunView) -> String {
     }
     let plan = view.plan.as_ref();
     let findings: Vec<String> = view.diagnostics.iter().map(|d| format!("- {}", code(&failure::one_line(d)))).collect();
-    section(&mut page, "Look twice", &plan.map(sections::dangers).unwrap_or_default());
+    section(&mut page, "Look twice", &sections::look_twice(view));
     section(
         &mut page,
         sections::changes_title(view),

@@ -7,10 +7,10 @@ use std::process::Command;
 use mlops_deploy::adapters::host::Repository;
 
 /// A repository, made by git itself.
-struct Made(tempfile::TempDir);
+pub(crate) struct Made(tempfile::TempDir);
 
 impl Made {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let made = Self(tempfile::tempdir().unwrap());
         fs::create_dir(made.path("main")).unwrap();
         made.git("main", "init -q -b main");
@@ -18,11 +18,11 @@ impl Made {
         made
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn git(&self, folder: &str, args: &str) -> String {
+    pub(crate) fn git(&self, folder: &str, args: &str) -> String {
         let output = Command::new("git")
             .args(["-c", "user.name=ana", "-c", "user.email=ana@acme.example", "-c", "protocol.file.allow=always"])
             .args(args.split(' '))
@@ -49,7 +49,7 @@ impl Made {
     }
 }
 
-fn read(folder: &Path) -> Repository {
+pub(crate) fn read(folder: &Path) -> Repository {
     Repository::discover(folder).unwrap().unwrap()
 }
 

@@ -22,6 +22,7 @@ mod foreign_server;
 mod foreign_text;
 mod fuzz;
 mod git_checkout;
+mod git_history;
 mod github_client;
 mod github_description;
 mod github_refusals;

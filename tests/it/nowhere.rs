@@ -19,6 +19,7 @@ pub fn world() -> World {
         process: Arc::new(Nowhere),
         clock: Arc::new(Nowhere),
         github: None,
+        history: None,
     }
 }
 

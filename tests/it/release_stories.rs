@@ -277,6 +277,78 @@ async fn history(world: &StageWorld, args: &[&str]) -> (i32, String, String) {
 }
 
 #[tokio::test]
+async fn an_order_that_nobody_knows_is_told_where_somebody_decides_and_recorded() {
+    let world = StageWorld::with_tiers().await;
+    world.deployed().await;
+    world.write("src/train.py", "# Databricks notebook source\nprint('other')\n");
+    world.push();
+    world.github.faults().add(Rule::on("GET", "/repos/*/compare/*", Fault::status(404)).times(9));
+    let left = world.deployed().await;
+    let told = left.summary.lines().find(|line| line.starts_with("- **order**: not known whether")).unwrap_or_default();
+    assert!(told.contains("GitHub does not know one of them"), "{}", left.summary);
+    let details = &record(world.workspace(), RECORDS, 2).await["details"];
+    assert!(details["order-unknown"].as_str().is_some_and(|why| why.starts_with("not known whether")), "{details}");
+    assert_eq!(record(world.workspace(), RECORDS, 1).await["details"].get("order-unknown"), None);
+    let (_, out, err) = history(&world, &["-e", "dev"]).await;
+    assert_eq!(out.matches("not known to be newer").count(), 1, "{out}{err}");
+}
+
+fn git(world: &StageWorld, args: &str) -> String {
+    let mut git = std::process::Command::new("git");
+    git.args(["-c", "user.name=ana", "-c", "user.email=ana@acme.example"]).args(args.split(' '));
+    let output = git.current_dir(world.path(".")).env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+    assert!(output.status.success(), "git {args}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The checkout as git itself makes it.
+fn checked_out_by_git(world: &StageWorld) {
+    let origin = std::fs::read_to_string(world.path(".git/config")).unwrap();
+    let origin = origin.split("url = ").nth(1).unwrap().trim().to_owned();
+    std::fs::remove_dir_all(world.path(".git")).unwrap();
+    git(world, "init -q -b main");
+    git(world, &format!("remote add origin {origin}"));
+    git(world, "add -A");
+    git(world, "commit -q -m first");
+}
+
+#[tokio::test]
+async fn where_github_cannot_say_the_checkout_does() {
+    let world = StageWorld::with_tiers().await;
+    checked_out_by_git(&world);
+    world.deployed().await;
+    world.write("src/train.py", "# Databricks notebook source\nprint('other')\n");
+    git(&world, "commit -q -a -m second");
+    let left = world.deployed().await;
+    assert!(!left.summary.contains("**order**") && left.summary.contains("is newer than"), "{}", left.summary);
+    git(&world, "checkout -q HEAD~1");
+    refused(&world.deploy().run().await, 3, "older-than-deployed");
+}
+
+#[tokio::test]
+async fn what_was_packed_without_a_commit_is_told_to_everybody_behind() {
+    let world = StageWorld::with_tiers().await;
+    checked_out_by_git(&world);
+    let clean = world.deployed().await;
+    assert!(!clean.summary.contains("**source**"), "{}", clean.summary);
+    assert_eq!(record(world.workspace(), RECORDS, 1).await["details"].get("uncommitted"), None);
+    world.write("src/train.py", "# Databricks notebook source\nprint('by hand')\n");
+    world.write("src/more.py", "print('never committed')\n");
+    let left = world.deployed().await;
+    let told = "- **source**: 2 files packed that ";
+    let names = "does not have so: `src/more.py`, `src/train.py`";
+    assert!(left.summary.contains(told) && left.summary.contains(names), "{}", left.summary);
+    let details = &record(world.workspace(), RECORDS, 2).await["details"];
+    assert_eq!(details["uncommitted"], json!({"files": 2, "names": ["src/more.py", "src/train.py"]}));
+    // The id is made of what is in it: committed, the same tree has another commit, and nothing else.
+    let staging = to_staging(&world, left.output("release")).await;
+    staging.expect(0);
+    assert!(staging.summary.contains(told), "{}", staging.summary);
+    let (_, out, err) = history(&world, &[]).await;
+    assert_eq!(out.matches("with 2 files not committed").count(), 2, "{out}{err}");
+}
+
+#[tokio::test]
 async fn the_history_is_read_and_verified() {
     let world = StageWorld::with_tiers().await;
     let (code, out, err) = history(&world, &[]).await;

@@ -255,6 +255,7 @@ impl Ready {
             process: Arc::new(LocalProcess::new(path, Arc::new(Masker::new()))),
             clock: Arc::clone(&self.hand.clock) as Arc<_>,
             github: None,
+            history: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::adapters::databricks::{Connection, Connector, Profiles};
 use crate::adapters::github::{GitHubApi, GitHubSettings};
+use crate::adapters::host::Repository;
 use crate::adapters::retry::Pace;
 use crate::adapters::transfer::{self, HttpTransfer};
 use crate::adapters::{host, http};
@@ -51,6 +52,7 @@ pub fn connect(
         process,
         clock,
         github,
+        history: Repository::discover(&inputs.bundle_path).ok().flatten().map(|found| Arc::new(found) as _),
     };
     Ok((world, identity))
 }

@@ -229,10 +229,14 @@ impl Run<'_> {
         self.ask(look::trusted(&self.occasion)).await?;
         let (world, _) = self.world(environment, self.process())?;
         let fetching = async {
-            let unpacked = release::fetch(self, config, &world, id).await?;
+            let mut unpacked = release::fetch(self, config, &world, id).await?;
             self.fact(fact::RELEASE, &unpacked.release).await?;
             prepare::same_commit(&self.inputs, &unpacked.release)?;
             let evidence = release::evidence(self, config, environment, &world, &unpacked).await?;
+            if evidence.uncommitted.is_some() {
+                unpacked.release.uncommitted.clone_from(&evidence.uncommitted);
+                self.fact(fact::RELEASE, &unpacked.release).await?;
+            }
             Ok((unpacked, evidence))
         };
         let (unpacked, evidence) = self.phase("release", fetching).await?;

@@ -11,19 +11,22 @@ use std::sync::Arc;
 
 use super::Run;
 use super::engine::{self, Engines};
+use crate::adapters::host::Repository;
 use crate::adapters::host::archive::{self, FILES};
 use crate::adapters::host::folder_store::FolderStore;
 use crate::bundle::source::{clean, join};
-use crate::domain::fact::{self, Release};
+use crate::domain::fact::{self, Release, Uncommitted};
 use crate::domain::ledger::{Archive, Chain, Head};
 use crate::domain::release::{Manifest, Reader, Unfit};
 use crate::domain::{Failure, Reason, ReleaseId};
+use crate::engines::contents::Contents;
 use crate::engines::embedded::Embedded;
 use crate::inputs::Config;
 use crate::inputs::config::{Environment, Releases};
 use crate::policy::{deployed_before, not_older_release};
 use crate::ports::store::{beside, read_beside};
 use crate::ports::{Files, Store, World};
+use crate::report::headline;
 use crate::saga::Event;
 use crate::steps::ledger::Ledger;
 use crate::steps::volume::VolumeFiles;
@@ -45,22 +48,37 @@ pub async fn pack(run: &Run<'_>, config: &Config, engines: &Engines) -> Result<U
     let targets = engines.targets_of(config);
     let embedded = Arc::clone(&engines.embedded);
     let (folder, rules) = (run.folder.clone(), rules_from_bundle(run));
-    let packed = tokio::task::spawn_blocking(move || pack_into(&folder, &embedded, &targets, &rules, engine)).await;
-    let (manifest, archive, file) = packed.map_err(|e| panicked(&e))??;
+    let around = run.inputs.bundle_path.clone();
+    let packed =
+        tokio::task::spawn_blocking(move || pack_into(&folder, &around, &embedded, &targets, &rules, engine)).await;
+    let Packed { manifest, archive, file, uncommitted } = packed.map_err(|e| panicked(&e))??;
     let id = manifest.id();
-    let unpacked = unpack(run, id, archive, file).await?;
+    let mut unpacked = unpack(run, id, archive, file).await?;
+    if let Some(some) = &uncommitted {
+        tracing::warn!("the release holds {} that the commit does not have so", headline::plural(some.files, "file"));
+    }
+    unpacked.release.uncommitted = uncommitted;
     engine::resolves_as_packed(run, &unpacked, &engines.asked).await?;
     Ok(unpacked)
 }
 
+struct Packed {
+    manifest: Manifest,
+    archive: Archive,
+    file: PathBuf,
+    uncommitted: Option<Uncommitted>,
+}
+
 fn pack_into(
     folder: &Path,
+    around: &Path,
     embedded: &Embedded,
     targets: &[String],
     rules: &str,
     engine: &str,
-) -> Result<(Manifest, Archive, PathBuf), Failure> {
+) -> Result<Packed, Failure> {
     let contents = embedded.contents(targets, Some(rules))?;
+    let uncommitted = uncommitted(around, &contents);
     let reader = Reader { name: engine.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let entries = archive::measure(&contents.files)?;
     let (bundle, bundle_path) = (contents.bundle, contents.bundle_path);
@@ -71,7 +89,21 @@ fn pack_into(
     let path = beside_path(&file);
     let written = std::fs::write(&path, beside(manifest.id(), &archive));
     written.map_err(|e| Failure::new(Reason::DiskError, format!("write {}", path.display())).because(e))?;
-    Ok((manifest, archive, file))
+    Ok(Packed { manifest, archive, file, uncommitted })
+}
+
+/// Names of uncommitted files that are told; more are counted.
+const NAMES: usize = 10;
+
+/// What a build makes is no part of a commit. A repository that cannot be read says nothing.
+fn uncommitted(around: &Path, contents: &Contents) -> Option<Uncommitted> {
+    let repository = Repository::discover(around).ok()??;
+    let mut sources = contents.files.clone();
+    sources.retain(|name, _| !contents.built.contains(name));
+    let mut names = repository.uncommitted(&sources).ok()??;
+    let files = names.len();
+    names.truncate(NAMES);
+    (files > 0).then_some(Uncommitted { files, names })
 }
 
 fn unfit(unfit: Unfit) -> Failure {
@@ -201,6 +233,7 @@ async fn unpack(run: &Run<'_>, id: ReleaseId, archive: Archive, file: PathBuf) -
         size: manifest.size(),
         file: file.display().to_string(),
         kept: String::new(),
+        uncommitted: None,
     };
     let bundle = if manifest.bundle_path == "." { root.clone() } else { root.join(&manifest.bundle_path) };
     Ok(Unpacked { manifest, release, bundle, root })
@@ -232,6 +265,7 @@ pub fn ledger(environment: &Environment, bundle: &str) -> Option<Ledger> {
 pub struct Evidence {
     pub seen: BTreeMap<String, Head>,
     pub tested: Vec<fact::Tested>,
+    pub uncommitted: Option<Uncommitted>,
 }
 
 /// Whether the release succeeded in the environment before, and is not older than what is
@@ -267,9 +301,11 @@ pub async fn evidence(
     }
     run.ask(not_older_release::verdict(release.id, deployed, &chain, run.inputs.allow_older)).await?;
     let details = chain.of_release(release.id).map(|record| &record.details);
+    let uncommitted = details.and_then(fact::uncommitted);
     Ok(Evidence {
         seen: chain.head().map(|head| (before.name.clone(), head)).into_iter().collect(),
         tested: details.map(fact::tested).unwrap_or_default(),
+        uncommitted,
     })
 }
 

@@ -19,7 +19,7 @@ use crate::policy::not_older::{self, Age};
 use crate::policy::{Verdict, trusted_event};
 use crate::ports::engine::{Engine, EnginePlan};
 use crate::ports::github::Ancestry;
-use crate::saga::{Begun, Event, Unfinished};
+use crate::saga::{Begun, Unfinished};
 use crate::stages::assignment::Assignment;
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::bundle::{WorkspaceFiles, mirror};
@@ -70,7 +70,12 @@ impl Phase for Look {
         let (age, left) = (age?, left?);
         let older = matches!(age, Age::Older | Age::Diverged);
         let (deployed, commit) = (plan.deployed_commit.as_deref().unwrap_or_default(), asked.commit_text());
-        decision.verdicts.push(not_older::verdict(age, deployed, commit, asked.allow_older));
+        decision.verdicts.push(not_older::verdict(&age, deployed, commit, asked.allow_older));
+        if matches!(age, Age::Unknown(_)) {
+            decision
+                .facts
+                .push((fact::ORDER_UNKNOWN, json!(not_older::verdict(&age, deployed, commit, false).message())));
+        }
         if older && asked.allow_older {
             decision.facts.push((fact::OLDER, json!(true)));
         }
@@ -138,12 +143,8 @@ impl Look {
             Answer::Compared(Ancestry::Ahead) => Age::Newer,
             Answer::Compared(Ancestry::Behind) => Age::Older,
             Answer::Compared(Ancestry::Diverged) => Age::Diverged,
-            Answer::Compared(Ancestry::Unknown) | Answer::NobodyToAsk => Age::Unknown,
-            Answer::Failed(why) => {
-                let message = format!("whether a newer commit is deployed is not known: {why}");
-                at.journal.record(Event::Notice { message }).await?;
-                Age::Unknown
-            }
+            Answer::Compared(Ancestry::Unknown) => Age::Unknown("nobody knows one of them".to_owned()),
+            Answer::NotKnown(why) => Age::Unknown(why),
         })
     }
 }

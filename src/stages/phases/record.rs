@@ -168,7 +168,10 @@ fn details(entries: &[Entry]) -> BTreeMap<String, Value> {
         }
     }
     let mut details = BTreeMap::from([("verdicts".to_owned(), json!(verdicts)), ("runs".to_owned(), json!(runs))]);
-    for name in [fact::TESTED, fact::GATE, fact::PROMOTION] {
+    let release = fact::<Release>(entries, fact::RELEASE);
+    let uncommitted = release.and_then(|release| release.uncommitted);
+    details.extend(uncommitted.map(|some| (fact::UNCOMMITTED.to_owned(), json!(some))));
+    for name in [fact::TESTED, fact::GATE, fact::PROMOTION, fact::ORDER_UNKNOWN] {
         details.extend(fact::<Value>(entries, name).map(|value| (name.to_owned(), value)));
     }
     details

@@ -3,6 +3,10 @@
 //! The image has no git, and in a container git refuses a checkout that another user owns.
 //! What a deployment needs of it is little: where the work tree is, branch, commit, origin.
 
+mod ancestry;
+mod objects;
+mod uncommitted;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
