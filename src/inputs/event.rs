@@ -15,8 +15,9 @@ pub enum Trust {
     Own,
     /// A collaborator's pull request: not reviewed yet. Reads, with the read-only principal.
     PullRequest,
-    /// A pull request from a fork or by Dependabot: the offline part only, no comment.
-    Outsider(&'static str),
+    /// A job that no workspace lets in: the offline part only, no comment. A pull request from a fork or by Dependabot
+    /// gets no ID token; a merge queue's names a branch that is there for this one group.
+    Offline(&'static str),
     /// Somebody else's code may be checked out while the job holds our permissions:
     /// no project command and no credential.
     Exposed(&'static str),
@@ -48,7 +49,7 @@ impl Trust {
         match self {
             Trust::Own => None,
             Trust::PullRequest => Some("a pull request is not reviewed yet"),
-            Trust::Outsider(why) | Trust::Exposed(why) => Some(why),
+            Trust::Offline(why) | Trust::Exposed(why) => Some(why),
         }
     }
 }
@@ -271,10 +272,10 @@ fn trust(kind: &Kind, repository: Option<&str>, actor: Option<&str>) -> Trust {
     };
     match kind {
         Kind::PullRequest(pull) if !ours(pull.head_repository.as_deref()) => {
-            Trust::Outsider("the pull request comes from a fork")
+            Trust::Offline("the pull request comes from a fork")
         }
         Kind::PullRequest(pull) if pull.author == DEPENDABOT || actor == Some(DEPENDABOT) => {
-            Trust::Outsider("the pull request is Dependabot's")
+            Trust::Offline("the pull request is Dependabot's")
         }
         // A pull request that was closed by merging it has been reviewed, but its job still runs
         // with the claims of a pull request.
@@ -290,8 +291,11 @@ fn trust(kind: &Kind, repository: Option<&str>, actor: Option<&str>) -> Trust {
             Trust::Exposed("`workflow_run` follows a run that anybody can start")
         }
         Kind::WorkflowRun { of, .. } if of.starts_with("pull_request") => Trust::PullRequest,
-        // Approved, but not merged: it reads like a pull request.
-        Kind::MergeGroup { .. } => Trust::PullRequest,
+        // Before, it asked for a token that no policy can be written for, and failed the queue.
+        Kind::MergeGroup { .. } => Trust::Offline(
+            "a merge queue's job signs in as `ref:refs/heads/gh-readonly-queue/…`, a branch of its own for each group, which no \
+             federation policy can name; the plan was made on the pull request",
+        ),
         Kind::Push | Kind::WorkflowDispatch | Kind::Schedule | Kind::WorkflowRun { .. } | Kind::Laptop => Trust::Own,
         // Only who may write to the repository can start these; any other event is nobody's in particular.
         Kind::Other(event) if STARTED_BY_WRITERS.contains(&event.as_str()) => Trust::Own,

@@ -125,6 +125,24 @@ async fn a_fork_gets_the_offline_part_and_no_token() {
 }
 
 #[tokio::test]
+async fn a_merge_queue_gets_the_offline_part_and_no_token() {
+    let world = StageWorld::new().await;
+    let number = world.pull_request();
+    let left = world.validate(Event::MergeGroup { number }).run().await;
+    left.expect(0);
+    assert!(
+        left.summary.contains("gh-readonly-queue") && left.summary.contains("No plan was made"),
+        "{}",
+        left.summary
+    );
+    assert!(!asked_for_a_token(&world));
+    assert_eq!(world.github.comments(number), []);
+    world.edit("databricks.yml", "targets:", "targets: {}\nnonsense:");
+    let left = world.validate(Event::MergeGroup { number }).run().await;
+    assert_ne!(left.code, 0, "what is wrong without a workspace stops the queue: {}", left.stdout);
+}
+
+#[tokio::test]
 async fn pull_request_target_gets_no_token() {
     let world = StageWorld::new().await;
     let pull = world
