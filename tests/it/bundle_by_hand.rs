@@ -8,6 +8,7 @@ use mlops_deploy::rehearsal::front::{Fault, Rule};
 use mlops_deploy::rehearsal::workspace::{self, Config, Leniency, Running};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 pub const TOKEN: &str = "dapi-story";
@@ -94,6 +95,72 @@ pub fn said(output: &Output) -> String {
 
 const ONE_JOB: &str =
     "bundle: {name: hand}\nresources: {jobs: {j: {name: j, permissions: [{level: CAN_VIEW, group_name: users}]}}}\n";
+
+/// A command at a terminal, where somebody types; what the screen shows.
+async fn at_a_terminal(hand: &Hand, args: &[&str], typed: &str, more: &[(&str, &str)]) -> (i32, String) {
+    let mut terminal = Command::new("python3");
+    let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    terminal.args(["-c", spawn, env!("CARGO_BIN_EXE_mlops-deploy"), "bundle"]).args(args);
+    hand.surround(&mut terminal);
+    terminal.envs(more.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = terminal.spawn().unwrap();
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(typed.as_bytes()).await.unwrap();
+    // Who closes the keyboard hangs up: it stays until the command has ended.
+    let output = child.wait_with_output().await.unwrap();
+    drop(keys);
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).replace('\r', ""))
+}
+
+const QUESTION: &str = "Would you like to proceed? [y/N]: ";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sits_at_a_terminal_is_asked_before_everything_is_destroyed() {
+    let hand = Hand::with(ONE_JOB).await;
+    hand.done(&["deploy"]).await;
+    for no in ["n\n", "\n", "yes please\n", "nyes\n"] {
+        let (code, screen) = at_a_terminal(&hand, &["destroy"], no, &[]).await;
+        assert!(code == 0 && screen.contains(QUESTION) && screen.ends_with("Destroy cancelled!\n"), "{no:?}: {screen}");
+        assert!(screen.find("delete resources.jobs.j").unwrap() < screen.find(QUESTION).unwrap(), "{screen}");
+        assert_eq!(hand.jobs().await, 1, "{no:?}");
+    }
+    let (code, screen) = at_a_terminal(&hand, &["destroy"], "\u{4}", &[]).await;
+    assert!(code == 1 && screen.contains("Error: EOF"), "{screen}");
+    // The lock was given back each time.
+    for (name, value) in [("TERM", "dumb"), ("NO_COLOR", "1")] {
+        let (code, screen) = at_a_terminal(&hand, &["destroy"], "y\n", &[(name, value)]).await;
+        assert!(code == 1 && !screen.contains(QUESTION) && screen.contains("--auto-approve"), "{name}: {screen}");
+    }
+    let refused = hand.run(&["destroy"]).await;
+    assert!(refused.status.code() == Some(1) && !said(&refused).contains(QUESTION), "{}", said(&refused));
+    assert_eq!(hand.jobs().await, 1);
+    let (code, screen) = at_a_terminal(&hand, &["destroy"], " YES \n", &[]).await;
+    assert!(code == 0 && screen.ends_with("Destroy: 1 deleted\n"), "{screen}");
+    assert_eq!(hand.jobs().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sits_at_a_terminal_is_asked_before_data_is_lost() {
+    let bundle = |name: &str| {
+        format!("bundle: {{name: hand}}\nresources: {{schemas: {{s: {{name: {name}, catalog_name: main}}}}}}\n")
+    };
+    let hand = Hand::with(&bundle("old")).await;
+    hand.done(&["deploy"]).await;
+    fs::write(hand.folder.path().join("databricks.yml"), bundle("new")).unwrap();
+    let (code, screen) = at_a_terminal(&hand, &["deploy"], "n\n", &[]).await;
+    assert!(code == 0 && screen.contains("recreate resources.schemas.s\n\nWould you like"), "{screen}");
+    assert!(screen.contains("Deployment cancelled!\n") && !screen.contains("Resources: "), "{screen}");
+    let schemas = "/api/2.1/unity-catalog/schemas?catalog_name=main";
+    assert!(hand.get(schemas).await.to_string().contains("main.old"));
+    let refused = hand.run(&["deploy"]).await;
+    assert!(refused.status.code() == Some(1) && said(&refused).contains("--auto-approve"), "{}", said(&refused));
+    let (code, screen) = at_a_terminal(&hand, &["deploy"], "y\n", &[]).await;
+    assert!(code == 0 && screen.contains("Recreated schemas.s\n"), "{screen}");
+    assert!(hand.get(schemas).await.to_string().contains("main.new"));
+    // What destroys nothing is not asked about.
+    let (_, screen) = at_a_terminal(&hand, &["deploy"], "", &[]).await;
+    assert!(!screen.contains(QUESTION), "{screen}");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_deployment_changes_nothing_and_destroy_leaves_nothing() {

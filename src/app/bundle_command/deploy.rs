@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::args::Deploy;
+use super::consent;
 use super::hand::{Done, Hand, Quit, Ready, show, tell};
 use super::hooks::Hook;
 use super::meter::Meter;
@@ -79,7 +80,7 @@ impl Deployment<'_> {
         let planned = self.plan_and_apply().await;
         if self.args.quiet < 2 {
             tell(&format!("Files: {} uploaded, {} deleted", uploaded.uploaded, uploaded.deleted));
-            if let Ok(plan) = &planned {
+            if let Ok(Some(plan)) = &planned {
                 tell(&plan.counts().result_line());
             }
         }
@@ -126,11 +127,15 @@ impl Deployment<'_> {
         Ok(uploaded)
     }
 
-    async fn plan_and_apply(&self) -> Result<Plan, Quit> {
+    /// None where somebody was asked and said no.
+    async fn plan_and_apply(&self) -> Result<Option<Plan>, Quit> {
         let ready = self.ready;
         let plan = ready.plan(&self.state, &self.args.select).await?;
         prevented(&plan)?;
-        self.approve(&plan)?;
+        if !self.approve(&plan).await? {
+            tell("Deployment cancelled!");
+            return Ok(None);
+        }
         let state = self.apply(&plan).await?;
         let path = format!("{}/metadata.json", ready.state_path());
         let bytes = metadata::render(ready.config(), &state);
@@ -140,18 +145,22 @@ impl Deployment<'_> {
             plan.changing().map(|(node, planned)| format!("{} {}", planned.action.past(), short(node))).collect();
         done.sort();
         done.iter().for_each(|line| self.say(0, line));
-        Ok(plan)
+        Ok(Some(plan))
     }
 
-    /// Nobody is asked off a terminal: what destroys data has to be approved beforehand.
-    fn approve(&self, plan: &Plan) -> Result<(), Quit> {
+    /// Nobody is asked off a terminal: there what destroys data has to be approved beforehand.
+    async fn approve(&self, plan: &Plan) -> Result<bool, Quit> {
         let destructive = plan.destructive();
         for (warning, planned) in &destructive {
             tell(&format!("\n{warning}"));
             list(planned);
         }
         if destructive.is_empty() || self.args.auto_approve {
-            return Ok(());
+            return Ok(true);
+        }
+        if consent::somebody_is_there(&self.ready.hand.env) {
+            tell("");
+            return consent::proceed().await;
         }
         show(&[Diagnostic::error(
             "the deployment requires destructive actions, but the current console does not support prompting.\n\

@@ -1,6 +1,7 @@
 //! `bundle destroy`: deletes what the state names, then the deployment's folder.
 
 use super::args::Destroy;
+use super::consent;
 use super::deploy::{failures, list, prevented};
 use super::hand::{Done, Hand, Quit, Ready, show, tell};
 use super::meter::Meter;
@@ -12,7 +13,7 @@ use crate::steps::bundle::applier::Applier;
 use crate::steps::bundle::book::Book;
 
 pub async fn run(hand: Hand, args: &Destroy) -> Done {
-    if !args.auto_approve {
+    if !args.auto_approve && !consent::somebody_is_there(&hand.env) {
         show(&[Diagnostic::error(
             "destroy deletes every resource that this bundle has deployed, and its files in the workspace.\n\
              Schemas, pipelines and volumes may lose their data for good. If that is meant, use --auto-approve",
@@ -28,15 +29,20 @@ pub async fn run(hand: Hand, args: &Destroy) -> Done {
         return Ok(());
     }
     let lock = ready.lock(args.force_lock).await?;
-    let done = destroy(&ready, &state, args.quiet).await;
+    let done = destroy(&ready, &state, args).await;
     let unlocked = ready.unlock(lock, true).await;
     done.and(unlocked)
 }
 
-async fn destroy(ready: &Ready, state: &State, quiet: u8) -> Done {
+async fn destroy(ready: &Ready, state: &State, args: &Destroy) -> Done {
+    let quiet = args.quiet;
     let plan = ready.plan_destroy(state).await?;
     prevented(&plan)?;
     announce(ready, &plan);
+    if !args.auto_approve && !consent::proceed().await? {
+        tell("Destroy cancelled!");
+        return Ok(());
+    }
     let disk = ready.hand.disk.as_ref();
     let folder = ready.folder();
     if !plan.is_empty() {

@@ -6,6 +6,7 @@
 
 mod args;
 mod before;
+mod consent;
 mod deploy;
 mod destroy;
 mod hand;
