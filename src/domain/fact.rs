@@ -49,6 +49,10 @@ pub const TESTED: &str = "models";
 pub const GATE: &str = "gate";
 /// `Promotion`.
 pub const PROMOTION: &str = "promotion";
+/// `Intent`.
+pub const INTENT: &str = "intent";
+/// `CarriedOn`, where an interrupted promotion was.
+pub const CARRIED_ON: &str = "carried-on";
 /// A list of phases that a dry run leaves undecided.
 pub const DECIDED_LATER: &str = "decided-later";
 /// A text: the commit that was deployed before this run; absent when none is recorded.
@@ -216,4 +220,30 @@ pub struct Promotion {
     /// What is moved to the version in the end.
     #[serde(default)]
     pub alias: String,
+}
+
+/// What a promotion means to do, as far as another must mean the same to carry it on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    pub release: String,
+    pub source: super::ModelName,
+    pub version: super::ModelVersion,
+    pub destination: super::ModelName,
+    pub alias: super::Alias,
+    /// What the alias stands for until it is moved.
+    pub stands_for: Option<super::ModelVersion>,
+    /// Of how the version is served; the configuration itself may hold rows of data.
+    pub serving: Option<super::Digest>,
+}
+
+/// The interrupted runs whose work this one carries on, the first of them first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CarriedOn {
+    /// Their pages.
+    pub runs: Vec<String>,
+    /// How far they came, such as: `10 %`.
+    pub step: String,
+    /// When the first began.
+    pub since: String,
 }

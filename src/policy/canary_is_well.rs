@@ -3,6 +3,8 @@
 //! A 5xx or a late answer is the candidate's own doing. A 4xx may be the caller's: there the candidate is held against
 //! what the champion answered to the same callers.
 
+use serde::Serialize;
+
 use super::Verdict;
 use crate::domain::{Failure, Reason};
 
@@ -30,7 +32,7 @@ pub struct Beside {
     pub client_errors: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Demands {
     /// Fewer are inconclusive.
     pub requests: u64,

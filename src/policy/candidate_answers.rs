@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Verdict;
@@ -24,7 +25,7 @@ pub struct Trial {
     pub rows: Option<usize>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Limits {
     pub tolerance: Option<f64>,
     pub latency: Option<Duration>,

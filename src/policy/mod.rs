@@ -11,6 +11,7 @@ pub mod endpoint_serves;
 pub mod gate;
 pub mod host_allowed;
 pub mod job_passed;
+pub mod may_carry_on;
 pub mod may_keep_books;
 pub mod may_promote;
 pub mod not_older;

@@ -75,11 +75,15 @@ fn promoted(view: &RunView, promotion: &Promotion) -> String {
         true => format!("Moved `{alias}` of `{source}` to version {version}, the one that was tested"),
         false => format!("Promoted version {version} of `{source}` to `{destination}`"),
     };
+    let text = match &view.carried_on {
+        Some(all) => format!("{text}, carried on at `{}` from a run that was interrupted,", all.step),
+        None => text,
+    };
     match view.plan.as_ref().map(PlanView::counts) {
         Some(counts_) if counts_.changed() > 0 => {
             format!("{text} and deployed to `{}`: {}", view.about.target, counts(counts_, &DONE))
         }
-        _ => text,
+        _ => text.trim_end_matches(',').to_owned(),
     }
 }
 
@@ -115,6 +119,9 @@ pub fn left_behind(view: &RunView, outcome: RunOutcome) -> String {
             let kept = kept.join(", ");
             format!("What this run changed was taken back in `{target}`, but for {kept}, which {hold} something by now")
         }
+        _ if view.carried_on.is_some() => format!(
+            "What this run changed, and the interrupted one that it carried on, was taken back: `{target}` is as before"
+        ),
         _ => format!("What this run changed was taken back: `{target}` is as before"),
     }
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::domain::fact::{
-    self, About, Deployed, Deployment, Engine, Files, GateLine, Promotion, Release, Target, Tested,
+    self, About, CarriedOn, Deployed, Deployment, Engine, Files, GateLine, Promotion, Release, Target, Tested,
 };
 use crate::domain::ledger::Head;
 use crate::domain::plan::PlanView;
@@ -92,6 +92,9 @@ pub struct RunView {
     pub verdicts: Vec<Verdict>,
     pub notices: Vec<String>,
     pub made: Vec<Made>,
+    /// What an interrupted run made, and this one carried on with; how long that took nobody knows any more.
+    pub taken_over: Vec<Made>,
+    pub carried_on: Option<CarriedOn>,
     pub broken: Vec<Broken>,
     /// Titles of what was taken back, and of what the world keeps.
     pub taken_back: Vec<String>,
@@ -164,11 +167,21 @@ impl RunView {
             Event::Undone { change, how } => {
                 let title = title_of(titles, change);
                 self.made.retain(|made| made.id != change.id());
+                self.taken_over.retain(|step| step.id != change.id());
                 match how.as_str() {
                     "taken-back" => self.taken_back.push(title),
                     "left-in-place" => self.left_in_place.push(title),
                     KEPT => self.kept.push(change.subject.trim_start_matches("resources.").to_owned()),
                     _ => {}
+                }
+            }
+            Event::TakenOver { steps, .. } => {
+                for step in steps {
+                    titles.insert(step.change.id(), step.title.clone());
+                    self.taken_over.push(Made { id: step.change.id(), title: step.title.clone(), seconds: 0.0 });
+                    if step.change.verb == COPY {
+                        self.copied = read(&step.outcome.0);
+                    }
                 }
             }
             Event::UndoFailed { change, message } => self.stuck.push((title_of(titles, change), message.clone())),
@@ -197,6 +210,7 @@ impl RunView {
             fact::TESTED => self.tested = read(value).unwrap_or_default(),
             fact::PROMOTION => self.promotion = read(value),
             fact::ORDER_UNKNOWN => self.order_unknown = read(value),
+            fact::CARRIED_ON => self.carried_on = read(value),
             fact::OFFLINE => self.offline = read(value),
             fact::DEPLOYED_COMMIT => self.deployed_commit = read(value),
             fact::DECIDED_LATER => self.decided_later = read(value).unwrap_or_default(),
@@ -214,7 +228,8 @@ impl RunView {
 
     /// Nothing but the books was written: what is deployed is as it was.
     pub fn changed_nothing(&self) -> bool {
-        self.made.iter().all(|made| BOOKS.iter().any(|verb| made.id.starts_with(&format!("{verb} "))))
+        self.taken_over.is_empty()
+            && self.made.iter().all(|made| BOOKS.iter().any(|verb| made.id.starts_with(&format!("{verb} "))))
     }
 
     pub fn errors(&self) -> usize {

@@ -261,8 +261,10 @@ pub fn times(view: &RunView) -> Option<String> {
 
 /// What was done, or tried.
 pub fn steps(view: &RunView) -> Vec<String> {
-    let mut lines: Vec<String> =
-        view.made.iter().map(|made| format!("- {} ({})", prose(&made.title), length(made.seconds))).collect();
+    let taken_over = view.taken_over.iter();
+    let mut lines: Vec<String> = taken_over.map(|step| format!("- before: {}", prose(&step.title))).collect();
+    let made = view.made.iter();
+    lines.extend(made.map(|made| format!("- {} ({})", prose(&made.title), length(made.seconds))));
     lines.extend(view.broken.iter().map(|b| format!("- **failed** {}: {}", prose(&b.title), prose(&b.message))));
     lines.extend(view.taken_back.iter().map(|title| format!("- taken back: {}", prose(title))));
     lines.extend(view.left_in_place.iter().map(|title| format!("- left in place: {}", prose(title))));
@@ -271,9 +273,16 @@ pub fn steps(view: &RunView) -> Vec<String> {
     lines
 }
 
+/// The runs whose work this one carried on, and how far they came.
+fn carried_on(view: &RunView) -> Vec<String> {
+    let Some(all) = &view.carried_on else { return Vec::new() };
+    let runs: Vec<String> = all.runs.iter().map(|page| link("a run that was interrupted", page)).collect();
+    vec![format!("- carried on from {} at {}", runs.join(" and "), code(&all.step))]
+}
+
 pub fn about(view: &RunView) -> Vec<String> {
     let about = &view.about;
-    let mut lines = Vec::new();
+    let mut lines = carried_on(view);
     let mut line = |what: &str, text: &str| {
         if !text.is_empty() {
             lines.push(format!("- {what} {}", code(text)));

@@ -41,6 +41,9 @@ pub fn line(entry: &Entry) -> Option<String> {
         Event::Undone { change, how } if how == KEPT => {
             format!("  stays, for it holds something by now: {}", change.id())
         }
+        Event::TakenOver { steps, .. } => {
+            format!("  carries on with {} of the interrupted run", headline::plural(steps.len(), "change"))
+        }
         Event::UndoFailed { change, message } => format!("  not taken back: {}: {message}", change.id()),
         Event::Notice { message } => format!("  notice: {message}"),
         _ => return None,

@@ -77,6 +77,12 @@ pub enum Event {
         change: Spec,
         how: String,
     },
+    /// What an interrupted run began is this run's own from here on.
+    TakenOver {
+        steps: Vec<Step>,
+        /// What it finished, and is not done again.
+        phases: Vec<String>,
+    },
     UndoFailed {
         change: Spec,
         message: String,
@@ -93,6 +99,15 @@ pub enum Event {
     },
     #[serde(other)]
     Unknown,
+}
+
+/// A change that another run made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub change: Spec,
+    pub title: String,
+    pub receipt: Receipt,
+    pub outcome: Outcome,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

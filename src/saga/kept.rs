@@ -10,23 +10,41 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-/// Where an entry may hold what is not told.
+/// Where an entry, or each of its steps, may hold what is not told.
 const RECORDS: [&str; 2] = ["receipt", "outcome"];
+const STEPS: &str = "steps";
 
 /// The field that names the line in which the rest of a record lies.
 const NAME: &str = "kept";
 
-/// Takes out of an entry what is not told; the line that it goes to.
+/// Takes out of an entry what is not told; the lines that it goes to.
 pub(super) fn set_apart(entry: &mut Value, told: &[&str]) -> Option<String> {
-    let record = RECORDS.iter().find_map(|field| entry.get(*field).filter(|r| r.is_object()).map(|_| *field))?;
-    let whole = std::mem::take(entry[record].as_object_mut()?);
+    let lines: Vec<String> = records(entry).into_iter().filter_map(|record| split(record, told)).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// Of an entry and of its steps.
+fn records(entry: &mut Value) -> Vec<&mut Value> {
+    let mut records = Vec::new();
+    for (name, value) in entry.as_object_mut().into_iter().flatten() {
+        match value {
+            Value::Object(_) if RECORDS.contains(&name.as_str()) => records.push(value),
+            Value::Array(steps) if name == STEPS => records.extend(steps.iter_mut().flat_map(self::records)),
+            _ => {}
+        }
+    }
+    records
+}
+
+fn split(record: &mut Value, told: &[&str]) -> Option<String> {
+    let whole = std::mem::take(record.as_object_mut()?);
     let (mut shown, rest): (Map<_, _>, Map<_, _>) =
         whole.into_iter().partition(|(name, _)| told.contains(&name.as_str()));
     let line = (!rest.is_empty()).then(|| json!({"salt": uuid::Uuid::new_v4().to_string(), "kept": rest}).to_string());
     if let Some(line) = &line {
         shown.insert(NAME.to_owned(), name(line).into());
     }
-    entry[record] = Value::Object(shown);
+    *record = Value::Object(shown);
     line
 }
 
@@ -38,8 +56,7 @@ pub(super) fn lines(text: &str) -> HashMap<String, Value> {
 
 /// Puts back what was taken out; the name that is missing where it is.
 pub(super) fn put_back(entry: &mut Value, lines: &HashMap<String, Value>) -> Result<(), String> {
-    for record in RECORDS {
-        let Some(record) = entry.get_mut(record).and_then(Value::as_object_mut) else { continue };
+    for record in records(entry).into_iter().filter_map(Value::as_object_mut) {
         let Some(Value::String(name)) = record.get(NAME) else { continue };
         let Some(Value::Object(rest)) = lines.get(name) else { return Err(name.clone()) };
         record.remove(NAME);
@@ -69,6 +86,18 @@ mod tests {
         assert_eq!(again, whole);
         let exchanged = line.replace("words", "other");
         assert!(put_back(&mut told, &lines(&exchanged)).is_err());
+    }
+
+    #[test]
+    fn every_step_that_is_taken_over_keeps_its_own() {
+        let step = |n: u64| json!({"change": {"verb": "put"}, "receipt": {"was": n}, "outcome": {"now": n}});
+        let whole = json!({"event": "taken-over", "steps": [step(1), step(2)]});
+        let mut told = whole.clone();
+        let kept = set_apart(&mut told, &[]).unwrap();
+        assert_eq!(kept.lines().count(), 4);
+        assert_eq!(told["steps"][0]["receipt"].as_object().unwrap().len(), 1, "{told}");
+        put_back(&mut told, &lines(&kept)).unwrap();
+        assert_eq!(told, whole);
     }
 
     #[test]

@@ -11,11 +11,13 @@ pub mod graph;
 pub mod journal;
 mod kept;
 pub mod resume;
+pub mod take_over;
 pub mod unwind;
 
 pub use change::{Change, Found, Kept, Nature, Outcome, Outcomes, Receipt, Spec, StepError, StepErrorKind, Undone};
 pub use execute::{Ending, Execution, OnFailure, Options, Stop, execute};
 pub use graph::Graph;
-pub use journal::{Entry, Event, Journal, JournalError, Line, Sink};
+pub use journal::{Entry, Event, Journal, JournalError, Line, Sink, Step};
 pub use resume::{Begun, Registry, Unfinished};
+pub use take_over::TakenOver;
 pub use unwind::{KEPT, Unwound, unwind};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::change::{Change, Outcome, Receipt, Spec};
-use super::journal::{Entry, Event};
+use super::journal::{Entry, Event, Step};
 use super::unwind::KEPT;
 
 /// A change that was begun: its receipt is written; whether it was made may be unknown.
@@ -13,6 +13,12 @@ pub struct Begun {
     pub spec: Spec,
     pub receipt: Receipt,
     pub outcome: Option<Outcome>,
+}
+
+impl From<&Step> for Begun {
+    fn from(step: &Step) -> Self {
+        Self { spec: step.change.clone(), receipt: step.receipt.clone(), outcome: Some(step.outcome.clone()) }
+    }
 }
 
 /// An interrupted run, in the order in which its changes were begun.
@@ -78,6 +84,7 @@ pub fn begun(entries: &[Entry]) -> Vec<Begun> {
                     known.outcome = Some(outcome.clone());
                 }
             }
+            Event::TakenOver { steps, .. } => begun.extend(steps.iter().map(Begun::from)),
             // It is still there, and may not be in the books yet.
             Event::Undone { how, .. } if how == KEPT => {}
             Event::Failed { change, nothing_made: true, .. } | Event::Undone { change, .. } => {

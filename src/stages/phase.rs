@@ -2,8 +2,10 @@
 //!
 //! Each phase reads the world afresh: what an earlier one made comes from there and from
 //! receipts, never from memory. Before the point of no return a failure in any phase takes
-//! back what all of them made; behind it what later phases made.
+//! back what all of them made; behind it what later phases made. What an interrupted run made,
+//! and this one carries on with, is what all of them made.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -13,7 +15,7 @@ use crate::domain::{Failure, Reason};
 use crate::policy::Verdict;
 use crate::ports::World;
 use crate::saga::journal::seconds;
-use crate::saga::{Begun, Event, Graph, Journal, Options, Registry, Unwound, execute, unwind};
+use crate::saga::{Begun, Event, Graph, Journal, Options, Registry, TakenOver, Unwound, execute, unwind};
 use crate::steps::bundle::take_lock;
 use crate::steps::take_back::take_back;
 
@@ -24,6 +26,8 @@ pub struct Decision {
     pub facts: Vec<(&'static str, Value)>,
     pub verdicts: Vec<Verdict>,
     pub changes: Graph<World>,
+    /// What is taken over of an interrupted run, once the changes are made.
+    pub takes_over: Option<TakenOver>,
     /// Nothing is left to do: later phases are not asked.
     pub last: bool,
     /// Nothing is left to do up to the phase of this name.
@@ -64,10 +68,13 @@ pub async fn perform(phases: &[Box<dyn Phase>], at: &Context) -> Performed {
     let mut progress = Progress::default();
     let failure = run(phases, at, &mut progress).await.err();
     let resumable = failure.is_some() && progress.forward > 0;
-    let Progress { mut begun, forward } = progress;
+    let Progress { mut begun, forward, .. } = progress;
     let is_held = |b: &Begun| at.held.contains(&b.spec.verb.as_str());
     let mut unwound = None;
-    if failure.is_some() && !begun[forward..].iter().all(is_held) {
+    if let Some(failure) = &failure
+        && !begun[forward..].iter().all(is_held)
+    {
+        say_so(at, failure).await;
         let state_path = take_lock::state_path(&begun);
         let how = (&at.registry, at.journal.as_ref());
         unwound = Some(take_back(&begun[forward..], at.held, state_path, &at.world, how).await);
@@ -75,6 +82,16 @@ pub async fn perform(phases: &[Box<dyn Phase>], at: &Context) -> Performed {
         begun.extend(later.into_iter().filter(is_held));
     }
     Performed { failure, unwound, resumable, begun }
+}
+
+/// Whoever is killed while it takes back has something to take back, and nothing to carry on with.
+async fn say_so(at: &Context, failure: &Failure) {
+    if failure.reason != Reason::Cancelled
+        && let Err(error) = at.journal.flush().await
+    {
+        // That keeps nobody from taking back.
+        tracing::warn!("the copy of the journal does not say that this run failed: {error}");
+    }
 }
 
 /// Gives back what was held until the end, such as a lock.
@@ -88,12 +105,14 @@ struct Progress {
     begun: Vec<Begun>,
     /// The first so many cannot be taken back: a graph with them has passed its point of no return.
     forward: usize,
+    /// Phases that the interrupted run which is carried on has finished.
+    finished: BTreeSet<String>,
 }
 
 async fn run(phases: &[Box<dyn Phase>], at: &Context, progress: &mut Progress) -> Result<(), Failure> {
     let mut skip_to = None;
     for (i, phase) in phases.iter().enumerate() {
-        if skip_to.is_some_and(|name| name != phase.name()) {
+        if skip_to.is_some_and(|name| name != phase.name()) || progress.finished.contains(phase.name()) {
             continue;
         }
         if at.options.stop.requested() {
@@ -142,7 +161,16 @@ async fn carry_out(phase: &str, decision: Decision, at: &Context, progress: &mut
     if let Some(refusal) = decision.verdicts.into_iter().find_map(|v| v.answer.err()) {
         return Err(refusal);
     }
-    let graph = decision.changes;
+    let wrote = make(phase, &decision.changes, at, progress).await?;
+    if let Some(taken_over) = decision.takes_over.filter(|_| wrote == Wrote::Everything) {
+        progress.begun.extend(taken_over.begun());
+        taken_over.enter(&at.journal).await?;
+        progress.finished = taken_over.finished;
+    }
+    Ok(wrote)
+}
+
+async fn make(phase: &str, graph: &Graph<World>, at: &Context, progress: &mut Progress) -> Result<Wrote, Failure> {
     if graph.is_empty() {
         return Ok(Wrote::Everything);
     }
@@ -152,7 +180,7 @@ async fn carry_out(phase: &str, decision: Decision, at: &Context, progress: &mut
         return Ok(Wrote::OnlyPlanned);
     }
     let known = progress.begun.len();
-    match execute(&graph, &at.world, &at.journal, &at.options).await {
+    match execute(graph, &at.world, &at.journal, &at.options).await {
         Ok(execution) => {
             progress.begun.extend(execution.begun.iter().cloned());
             if execution.past_point_of_no_return {

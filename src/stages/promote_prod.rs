@@ -1,12 +1,14 @@
 //! Stage `promote-prod`: the tested version is copied, the same release deployed with its clocks held, the version served
 //! step by step and tried, its alias moved, and only then the clocks start; what the bundle no longer has is deleted last.
 //!
-//! Each phase has its undo, so that until the record is written prod can be given back as it was.
+//! Each phase has its undo, so that until the record is written prod can be given back as it was. Traffic takes hours where
+//! it is watched: a run that dies on that way is carried on by the next one that means the same.
 
 use std::sync::Arc;
 
 use super::phase::Phase;
 use super::phases::alias::MoveChampion;
+use super::phases::carry_on::Carrying;
 use super::phases::copy::{Copy, copied};
 use super::phases::deployment::{self, Parts};
 use super::phases::endpoint::{self, Promoted};
@@ -39,18 +41,22 @@ pub fn phases(parts: &Parts, promotion: &Arc<Promotion>) -> Result<Vec<Box<dyn P
         Box::new(Copy { promotions, assignment: Arc::clone(assignment), name, deployed })
     };
 
+    let serving = promotion.serve.iter().flat_map(|serve| endpoint::phases(serve, &promoted)).collect::<Vec<_>>();
+    let carrying = Carrying {
+        promotion: Arc::clone(promotion),
+        lasting: serving.iter().map(|phase| phase.name().to_owned()).collect(),
+    };
+
     let mut phases: Vec<Box<dyn Phase>> = vec![Box::new(Preflight {
         promotions: promotions.clone(),
         assignment: Arc::clone(assignment),
         engine: Arc::clone(engine),
     })];
-    phases.extend(deployment::opening(parts, Unchanged::GoOn));
+    phases.extend(deployment::opening(parts, Unchanged::GoOn, Some(carrying)));
     phases.push(copy("copy", false));
     phases.extend(deployment::deploying(&held, ["deploy", "verify"], Some(engine)));
     phases.push(copy("copy-late", true));
-    if let Some(serve) = &promotion.serve {
-        phases.extend(endpoint::phases(serve, &promoted));
-    }
+    phases.extend(serving);
     phases.extend(deployment::trying(&held));
     phases.push(Box::new(MoveChampion { alias, promoted }));
     phases.extend(deployment::deploying(&sparing, ["schedules", "verify-schedules"], None));

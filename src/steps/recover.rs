@@ -2,7 +2,7 @@
 //!
 //! Before its point of no return everything it did is taken back. Behind it the only way is
 //! forward: what it made is looked for and entered into the state, so that the plan that
-//! follows makes nothing twice; only what later phases made is taken back.
+//! follows makes nothing twice; only what later phases made is taken back. What the next run carries on with is not here.
 
 use std::sync::Arc;
 
@@ -70,8 +70,14 @@ impl Recover {
     }
 
     fn who(&self) -> String {
-        self.unfinished.run["url"].as_str().map_or_else(|| "an interrupted run".to_owned(), str::to_owned)
+        who(&self.unfinished)
     }
+}
+
+/// What people call an interrupted run: its page, where it had one.
+pub fn who(unfinished: &Unfinished) -> String {
+    let page = unfinished.run["run_url"].as_str().filter(|page| !page.is_empty());
+    page.map_or_else(|| "an interrupted run".to_owned(), str::to_owned)
 }
 
 #[async_trait]

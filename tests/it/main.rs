@@ -10,6 +10,7 @@ mod bundle_plan;
 mod bundle_python;
 mod bundle_run;
 mod bundle_validate;
+mod carried_on;
 mod configuration;
 mod container;
 mod dependencies;

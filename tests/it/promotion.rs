@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::stage_world::tiers::{PROD_DEPLOYER, STAGING_DEPLOYER};
 use crate::stage_world::trainer::{EXAMPLE, MLMODEL};
-use crate::stage_world::{Left, StageWorld, table};
+use crate::stage_world::{Left, StageWorld, Step, table};
 
 pub const SOURCE: &str = "staging.models.churn";
 pub const TARGET: &str = "prod.models.churn";
 
-async fn ask(at: &Control, who: &str, method: Method, path: &str, body: Value) -> (u16, Value) {
+pub async fn ask(at: &Control, who: &str, method: Method, path: &str, body: Value) -> (u16, Value) {
     let token = at.token_for(who).unwrap();
     let request = reqwest::Client::new().request(method, format!("{}{path}", at.url())).bearer_auth(token);
     let reply = if body.is_null() { request.send().await } else { request.json(&body).send().await };
@@ -26,13 +26,18 @@ async fn ask(at: &Control, who: &str, method: Method, path: &str, body: Value) -
 
 pub struct Scene {
     pub world: StageWorld,
-    release: String,
+    pub release: String,
 }
 
 impl Scene {
     /// Dev has deployed a release; staging has a model with a schema, and prod may read it.
     pub async fn new() -> Self {
-        let world = StageWorld::with_tiers_of(BUNDLE, CONFIG).await;
+        Self::configured(CONFIG).await
+    }
+
+    /// With a configuration of its own.
+    pub async fn configured(config: &str) -> Self {
+        let world = StageWorld::with_tiers_of(BUNDLE, config).await;
         let left = world.deployed().await;
         let scene = Self { release: left.output("release").to_owned(), world };
         scene.staging(Method::POST, "schemas", json!({"name": "models", "catalog_name": "staging"})).await;
@@ -57,8 +62,29 @@ impl Scene {
         answer
     }
 
+    /// Another release, with a job that is changed and one that is new.
+    pub async fn released_anew(&mut self) {
+        self.world.edit("databricks.yml", "      name: score\n", "      name: score\n      max_concurrent_runs: 2\n");
+        self.world.edit("databricks.yml", "  jobs:\n", "  jobs:\n    report: {name: report, description: Reports}\n");
+        self.world.push();
+        self.release = self.world.deployed().await.output("release").to_owned();
+    }
+
     /// Staging trains a version, tests it and records that.
     pub async fn tested(&self, weights: &str) -> u64 {
+        let version = self.trained(weights).await;
+        self.record(version).await;
+        version
+    }
+
+    /// The same beside a champion that is not the version before it.
+    pub async fn tested_beside(&self, weights: &str, champion: Value) -> u64 {
+        let version = self.trained(weights).await;
+        self.record_beside(version, champion).await;
+        version
+    }
+
+    async fn trained(&self, weights: &str) -> u64 {
         let new = json!({"catalog_name": "staging", "schema_name": "models", "model_name": "churn", "source": "runs:/1/model"});
         let made = self.staging(Method::POST, "models/versions", new).await;
         let version = made["version"].as_u64().or(made["version"].as_str().and_then(|v| v.parse().ok())).unwrap();
@@ -79,7 +105,6 @@ impl Scene {
             ]}),
         )
         .await;
-        self.record(version).await;
         version
     }
 
@@ -94,6 +119,10 @@ impl Scene {
             1 => json!("none"),
             later => json!({"is": {"model": TARGET, "version": later - 1}}),
         };
+        self.record_beside(version, champion).await;
+    }
+
+    async fn record_beside(&self, version: u64, champion: Value) {
         let tested = json!([{"key": "churn", "model": SOURCE, "version": version, "champion": champion}]);
         let record = Record {
             version: VERSION,
@@ -134,22 +163,26 @@ impl Scene {
         }
     }
 
+    pub fn promotion(&self) -> Step {
+        self.world.promote(&self.release)
+    }
+
     pub async fn promote(&self) -> Left {
-        let step = self.world.promote(&self.release);
+        let step = self.promotion();
         let left = step.run().await;
         step.settle().await.expect(0);
         left
     }
 
-    async fn prod(&self, path: &str) -> Value {
+    pub async fn prod(&self, path: &str) -> Value {
         ask(self.world.prod(), PROD_DEPLOYER, Method::GET, path, Value::Null).await.1
     }
 
-    async fn champion(&self) -> Value {
+    pub async fn champion(&self) -> Value {
         self.prod(&format!("/api/2.1/unity-catalog/models/{TARGET}/aliases/champion")).await["version"].clone()
     }
 
-    async fn served(&self) -> Value {
+    pub async fn served(&self) -> Value {
         let endpoint = self.prod("/api/2.0/serving-endpoints/churn").await;
         let routes = endpoint["config"]["traffic_config"]["routes"].as_array().cloned().unwrap_or_default();
         let gets = |r: &&Value| r["traffic_percentage"] != 0;

@@ -75,7 +75,8 @@ fn outcome(run: &Run<'_>, performed: &Performed) -> RunOutcome {
     if performed.resumable {
         return RunOutcome::Resumable;
     }
-    if performed.unwound.as_ref().is_some_and(|unwound| !unwound.complete()) {
+    let stuck = performed.unwound.as_ref().is_some_and(|unwound| !unwound.complete());
+    if stuck || failure.reason == Reason::UnwindIncomplete {
         return RunOutcome::Incomplete;
     }
     match failure.reason.class() {

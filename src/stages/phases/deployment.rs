@@ -8,24 +8,26 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
+use super::carry_on::Carrying;
 use super::jobs::{self, Asked};
 use super::look::{self, Deploys, Look, Unchanged};
+use super::recovery::Recovery;
 use super::{promises, record};
 use crate::domain::plan::{Action, PlanView};
 use crate::domain::{Failure, Purpose, fact};
 use crate::policy::as_promised;
 use crate::ports::engine::Engine;
-use crate::saga::{Begun, Graph, Unfinished};
+use crate::saga::{Begun, Graph};
 use crate::stages::assignment::Assignment;
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::announce::Announce;
 use crate::steps::bundle::WorkspaceFiles;
-use crate::steps::bundle::mirror::{self, Mirror};
+use crate::steps::bundle::mirror::Mirror;
 use crate::steps::bundle::sidecar::Sidecar;
 use crate::steps::bundle::take_lock::{self, Beating, Claim, TakeLock};
 use crate::steps::github_deployment::Subject;
-use crate::steps::recover::Recover;
 
 /// What the phases share: nothing that one of them found out.
 #[derive(Clone)]
@@ -37,13 +39,13 @@ pub struct Parts {
     pub mirror: Mirror,
 }
 
-/// Until nobody else writes and nothing of an interrupted run is left.
-pub fn opening(parts: &Parts, unchanged: Unchanged) -> Vec<Box<dyn Phase>> {
+/// Until nobody else writes and nothing of an interrupted run is left, but for what is carried on.
+pub fn opening(parts: &Parts, unchanged: Unchanged, carrying: Option<Carrying>) -> Vec<Box<dyn Phase>> {
     let Parts { assignment, engine, files, .. } = parts.clone();
     vec![
         Box::new(Look { assignment, engine, deploys: Some(Deploys { files, unchanged }) }),
         Box::new(Lock(parts.clone())),
-        Box::new(Recovery { parts: parts.clone(), unchanged }),
+        Box::new(Recovery { parts: parts.clone(), unchanged, carrying }),
     ]
 }
 
@@ -119,39 +121,6 @@ impl Phase for Lock {
     }
 }
 
-/// The phase that a mirrored journal of an earlier run has been read and seen to in.
-pub const RECOVERY: &str = "recover";
-
-/// Sees to what an interrupted run left behind, now that nobody else writes.
-struct Recovery {
-    parts: Parts,
-    unchanged: Unchanged,
-}
-
-#[async_trait]
-impl Phase for Recovery {
-    fn name(&self) -> &'static str {
-        RECOVERY
-    }
-
-    async fn decide(&self, at: &Context, _: &[Begun]) -> Result<Decision, Failure> {
-        let Parts { assignment: asked, engine, files, .. } = &self.parts;
-        let plan = engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
-        let entries = mirror::read(files, &plan.root_path).await?;
-        let Some(unfinished) = Unfinished::of(&entries) else {
-            let skip_to = match self.unchanged {
-                Unchanged::LockAndSkipTo(phase) if plan.is_empty() => Some(phase),
-                _ => None,
-            };
-            return Ok(Decision { skip_to, ..Decision::default() });
-        };
-        let facts = vec![("interrupted-run", unfinished.run.clone())];
-        let recover =
-            Recover { unfinished, registry: at.registry.clone(), journal: Arc::clone(&at.journal), held: HELD };
-        Ok(Decision { facts, changes: Graph::new().then(Arc::new(recover)), ..Decision::default() })
-    }
-}
-
 struct Deploy {
     parts: Parts,
     name: &'static str,
@@ -178,6 +147,8 @@ impl Phase for Deploy {
         let undo_folder = format!("{}/{}", asked.undo_folder(&plan.root_path), self.name);
         let facts = match &self.told {
             None => Vec::new(),
+            // The plan of the run that is carried on stays what is told.
+            Some(_) if record::fact::<Value>(&at.journal.entries(), fact::CARRIED_ON).is_some() => Vec::new(),
             Some(told) if Arc::ptr_eq(told, engine) => look::facts(&plan)?,
             Some(told) => look::facts(&told.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?)?,
         };

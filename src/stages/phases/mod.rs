@@ -2,6 +2,7 @@
 //! asked, deployed, trained, judged, copied, served, recorded.
 
 pub mod alias;
+pub mod carry_on;
 pub mod copy;
 pub mod deployment;
 pub mod endpoint;
@@ -12,5 +13,6 @@ pub mod look;
 pub mod preflight;
 pub mod promises;
 pub mod record;
+pub mod recovery;
 pub mod train;
 pub mod watch;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::endpoint::Serve;
-use crate::domain::fact::Rival;
+use crate::domain::fact::{Intent, Rival};
 use crate::domain::rights::{Right, Securable};
 use crate::domain::{Alias, Failure, ModelName, ModelVersion, Reason, fact};
 use crate::policy::may_promote::Successor;
@@ -62,7 +62,8 @@ impl Phase for Preflight {
         let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         let mut decision = Decision::default();
         for promotion in &self.promotions {
-            decision.verdicts.extend(verdicts(&at.world, &plan, promotion, asked).await?);
+            let (verdicts, stands_for) = verdicts(&at.world, &plan, promotion, asked).await?;
+            decision.verdicts.extend(verdicts);
             // A version that is only passed on is not what the run is about.
             if let Some(alias) = &promotion.alias {
                 let Promotion { key, source, version, destination, .. } = promotion.as_ref();
@@ -74,6 +75,7 @@ impl Phase for Preflight {
                     alias: alias.to_string(),
                 };
                 decision.facts.push((fact::PROMOTION, json!(promoted)));
+                decision.facts.push((fact::INTENT, json!(promotion.intent(asked, alias, stands_for))));
             }
         }
         Ok(decision)
@@ -85,23 +87,25 @@ async fn verdicts(
     plan: &EnginePlan,
     promotion: &Promotion,
     asked: &Assignment,
-) -> Result<Vec<Verdict>, Failure> {
+) -> Result<(Vec<Verdict>, Option<ModelVersion>), Failure> {
     let Promotion { source, destination, training, .. } = promotion;
     let registry = Registry(world.workspace.as_ref());
     let from = match registry.model(source).await {
         Ok(Some(from)) => from,
-        Ok(None) => return unseen(world, plan, source).await,
-        Err(failure) if failure.reason == Reason::PermissionDenied => return unseen(world, plan, source).await,
+        Ok(None) => return Ok((unseen(world, plan, source).await?, None)),
+        Err(failure) if failure.reason == Reason::PermissionDenied => {
+            return Ok((unseen(world, plan, source).await?, None));
+        }
         Err(failure) => return Err(failure),
     };
     let to = registry.model(destination).await?;
     let started = triggers::started_by(world, destination).await?;
     let granted = promotion.granted(world, plan, &from, to.as_ref()).await?;
-    let mut verdicts = Vec::new();
     // Whoever may not read it is told of the rights alone.
-    if granted.passed() {
-        verdicts.extend(promotion.was_tested(world, asked).await?);
-    }
+    let (mut verdicts, stands_for) = match granted.passed() {
+        true => promotion.was_tested(world, asked).await?,
+        false => (Vec::new(), None),
+    };
     if promotion.is_shared() {
         verdicts.push(may_promote::is_one_model(source));
     } else {
@@ -119,17 +123,34 @@ async fn verdicts(
     if let Some(serve) = &promotion.serve {
         verdicts.extend(free(world, serve).await?);
     }
-    Ok(verdicts)
+    Ok((verdicts, stands_for))
 }
 
 impl Promotion {
-    /// What the version says of itself, and whether it replaces the one that it was compared with.
-    async fn was_tested(&self, world: &World, asked: &Assignment) -> Result<Vec<Verdict>, Failure> {
+    fn intent(&self, asked: &Assignment, alias: &Alias, stands_for: Option<ModelVersion>) -> Intent {
+        Intent {
+            release: asked.release.as_ref().map(|release| release.id.to_string()).unwrap_or_default(),
+            source: self.source.clone(),
+            version: self.version,
+            destination: self.destination.clone(),
+            alias: alias.clone(),
+            stands_for,
+            serving: self.serve.as_ref().map(Serve::digest),
+        }
+    }
+
+    /// What the version says of itself, and whether it replaces the one that it was compared with; and that one.
+    async fn was_tested(
+        &self,
+        world: &World,
+        asked: &Assignment,
+    ) -> Result<(Vec<Verdict>, Option<ModelVersion>), Failure> {
         let Self { source, version, destination, .. } = self;
         let registry = Registry(world.workspace.as_ref());
         let tags = registry.version_tags(source, *version).await?.unwrap_or_default();
         let release = asked.release.as_ref().map(|release| release.id.to_string()).unwrap_or_default();
         let mut verdicts = vec![may_promote::says_it_passed(source, *version, &tags, &release)];
+        let mut stands_for = None;
         if let Some(alias) = &self.alias {
             let now = registry.by_alias(destination, alias).await?;
             let is_itself = match &now {
@@ -139,8 +160,9 @@ impl Promotion {
             let (now, compared) = (now.map(|now| now.version), self.champion.as_ref());
             let successor = Successor { alias, destination, now, is_itself, compared };
             verdicts.push(may_promote::follows_its_champion(&successor, asked.allow_older));
+            stands_for = now;
         }
-        Ok(verdicts)
+        Ok((verdicts, stands_for))
     }
 
     /// The principal's rights on both models, and the right of the endpoint's creator to load the new one.

@@ -136,7 +136,7 @@ fn record(asked: &Assignment, release: &Release, entries: &[Entry], at: String) 
     }
 }
 
-fn started<T: DeserializeOwned>(entries: &[Entry]) -> Option<T> {
+pub(super) fn started<T: DeserializeOwned>(entries: &[Entry]) -> Option<T> {
     entries.iter().find_map(|entry| match &entry.event {
         Event::RunStarted { run } => serde_json::from_value(run.clone()).ok(),
         _ => None,
@@ -171,7 +171,7 @@ fn details(entries: &[Entry]) -> BTreeMap<String, Value> {
     let release = fact::<Release>(entries, fact::RELEASE);
     let uncommitted = release.and_then(|release| release.uncommitted);
     details.extend(uncommitted.map(|some| (fact::UNCOMMITTED.to_owned(), json!(some))));
-    for name in [fact::TESTED, fact::GATE, fact::PROMOTION, fact::ORDER_UNKNOWN] {
+    for name in [fact::TESTED, fact::GATE, fact::PROMOTION, fact::ORDER_UNKNOWN, fact::CARRIED_ON] {
         details.extend(fact::<Value>(entries, name).map(|value| (name.to_owned(), value)));
     }
     details

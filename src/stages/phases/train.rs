@@ -64,7 +64,7 @@ pub fn deploying(parts: &Parts, unchanged: &'static str, between: Vec<Box<dyn Ph
     let spares = parts.engine.sparing();
     let engine = spares.clone().unwrap_or_else(|| Arc::clone(&parts.engine));
     let sparing = Parts { engine, ..parts.clone() };
-    let mut phases = deployment::opening(parts, unchanged);
+    let mut phases = deployment::opening(parts, unchanged, None);
     phases.extend(deployment::deploying(&sparing, ["deploy", "verify"], Some(&parts.engine)));
     phases.extend(deployment::trying(&sparing));
     phases.extend(between);

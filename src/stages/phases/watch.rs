@@ -8,6 +8,8 @@ use jiff::Timestamp;
 
 use super::copy::copied;
 use super::preflight::Promotion;
+use super::record::fact;
+use crate::domain::fact::{self, CarriedOn};
 use crate::domain::{Failure, Reason};
 use crate::policy::{Verdict, may_promote};
 use crate::ports::engine::Engine;
@@ -41,7 +43,11 @@ impl Phase for Watch {
 impl Watch {
     async fn nothing_trained(&self, at: &Context) -> Result<Verdict, Failure> {
         let asked = &self.assignment;
-        let began = at.journal.entries().first().and_then(|entry| entry.at.parse::<Timestamp>().ok());
+        let entries = at.journal.entries();
+        let own = entries.first().map(|entry| entry.at.clone());
+        // A promotion that is carried on began with the first of its runs.
+        let began = fact::<CarriedOn>(&entries, fact::CARRIED_ON).map(|all| all.since).or(own);
+        let began = began.and_then(|at| at.parse::<Timestamp>().ok());
         let since = began.unwrap_or_else(|| at.world.clock.now());
         let plan = self.engine.plan(&asked.target, &at.world, asked.act_as.as_ref()).await?;
         let mut found = Vec::new();

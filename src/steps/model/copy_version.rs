@@ -28,6 +28,7 @@ use super::registry::{NewVersion, Registry, Version};
 use crate::domain::{Failure, ModelName, ModelVersion, Reason, VersionStatus};
 use crate::ports::{Request, World};
 use crate::saga::{Change, Found, Outcome, Outcomes, Receipt, Spec, StepError, Stop, Undone};
+use crate::steps::serve::endpoint::that_serves;
 
 pub const VERB: &str = "copy-model-version";
 
@@ -432,6 +433,11 @@ impl Change<World> for CopyVersion {
         if let Some(alias) = version.aliases.first() {
             let what = format!("version {} of {}", copied.version, self.to);
             return Err(StepError::drift(&what, "without an alias", format!("`{alias}`")));
+        }
+        // What could not be restored, or what somebody has made of it since.
+        if let Some(endpoint) = that_serves(world, &self.to, copied.version).await? {
+            let what = format!("version {} of {}", copied.version, self.to);
+            return Err(StepError::drift(&what, "served by nobody", format!("endpoint `{endpoint}`")));
         }
         match registry.delete_version(&self.to, copied.version).await {
             Ok(()) => Ok(Undone::TakenBack),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tracing::info;
 
-use crate::domain::Failure;
 use crate::domain::endpoint::Serving;
+use crate::domain::{Failure, ModelName, ModelVersion};
 use crate::ports::{Request, RestError, World};
 use crate::saga::Stop;
 use crate::steps::bundle::workspace_files::escape;
@@ -49,6 +49,23 @@ pub async fn read(world: &World, name: &str) -> Result<Option<Endpoint>, Failure
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into_failure(format!("read endpoint `{name}`"))),
     }
+}
+
+/// An endpoint that has this version among what it serves, with traffic or without.
+pub async fn that_serves(world: &World, model: &ModelName, version: ModelVersion) -> Result<Option<String>, Failure> {
+    let answer: Result<Value, RestError> =
+        world.workspace.call(Request::get("/api/2.0/serving-endpoints")).await.and_then(|r| r.json());
+    let all = match answer {
+        Ok(all) => all,
+        // A workspace that serves nothing need not know the question.
+        Err(error) if error.status().is_some_and(|status| status < 500 && status != 429) => return Ok(None),
+        Err(error) => {
+            return Err(error.into_failure(format!("look for endpoints that serve version {version} of {model}")));
+        }
+    };
+    let mut endpoints = all["endpoints"].as_array().into_iter().flatten();
+    let found = endpoints.find(|one| Serving::read(&one["config"]).entity_of(model, version).is_some());
+    Ok(found.map(|one| one["name"].as_str().unwrap_or_default().to_owned()))
 }
 
 fn endpoint(name: &str, shown: &Value) -> Endpoint {

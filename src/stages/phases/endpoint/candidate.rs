@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Part, arrived, before};
+use super::{Part, arrived, before, original};
 use crate::domain::endpoint::Serving;
 use crate::domain::{Failure, fact};
 use crate::policy::Verdict;
@@ -34,8 +34,12 @@ impl Phase for Candidate {
         let wanted = match serving.entities.as_slice() {
             // There is no endpoint, or one whose first build failed.
             [] => Serving::alone(candidate.clone()),
-            _ => serving.trimmed().with(candidate.clone()),
+            _ => serving.clone().trimmed().with(candidate.clone()),
         };
+        if original(begun).is_some() && serving.is(&wanted) {
+            // The run that is carried on was interrupted while this was built.
+            return Ok(Decision::default());
+        }
         let facts =
             vec![(fact::ENDPOINT, json!({"name": self.0.serve.endpoint, "was": now.map(|e| e.serving.words())}))];
         if serves_all {

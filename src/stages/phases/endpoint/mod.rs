@@ -9,12 +9,13 @@ mod traffic;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::candidate::{Candidate, Try};
 use self::traffic::{Bake, Share};
 use crate::domain::endpoint::Serving;
-use crate::domain::{Failure, ModelName, ModelVersion, Reason};
+use crate::domain::{Digest, Failure, ModelName, ModelVersion, Reason, canonical};
 use crate::policy::canary_is_well::Demands;
 use crate::policy::candidate_answers::Limits;
 use crate::policy::{Verdict, endpoint_serves};
@@ -24,7 +25,7 @@ use crate::steps::serve::endpoint;
 use crate::steps::serve::set_endpoint::{self, SetEndpoint, Wanted};
 
 /// How a model is served.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Serve {
     pub endpoint: String,
     /// Size and the like, as far as they are configured, as the API spells them.
@@ -51,6 +52,13 @@ pub fn phases(serve: &Serve, promoted: &Promoted) -> Vec<Box<dyn Phase>> {
         phases.push(Box::new(Bake { part: part(), percent: *percent, name: format!("bake-{percent}") }));
     }
     phases
+}
+
+impl Serve {
+    /// Of everything that is configured: two that are equal serve alike, watch alike and ask alike.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&canonical::bytes(self))
+    }
 }
 
 struct Part {
@@ -100,7 +108,7 @@ impl Part {
     }
 }
 
-/// What the endpoint was before this run's first step; null where there was none.
+/// What the endpoint was before the first step of this run, or of the one that it carries on; null where there was none.
 fn original(begun: &[Begun]) -> Option<Value> {
     let first = begun.iter().find(|b| b.spec.verb == set_endpoint::VERB)?;
     Some(first.receipt.0["original"].clone())
