@@ -123,6 +123,9 @@ async fn killed_at_half_the_traffic_it_is_carried_on_at_half() {
     // Neither the candidate nor 10 % again, and half is still what it was.
     assert_eq!(shares(&scene), [[0, 100]]);
     assert_eq!(bakes(&scene), 2);
+    let requests = scene.world.prod().requests();
+    let at = |path: &str| requests.iter().position(|r| r.path.ends_with(path)).unwrap();
+    assert!(at("/churn/metrics") < at("/churn/config"), "it is watched at half before it gets more");
     assert_eq!((writes(&scene, "/Models/").len(), writes(&scene, "versions").len()), (0, 0));
     assert_eq!(writes(&scene, "/jobs/create").len(), 0);
     assert_eq!(scene.champion().await, json!(2));
