@@ -18,6 +18,41 @@ pub struct Library {
     pub remote: String,
 }
 
+/// A wheel that an artifact's build has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Built {
+    pub artifact: String,
+    /// Relative to the bundle's folder.
+    pub local: String,
+}
+
+/// Wheels by what they were built as: each is uploaded, and named, in place of that.
+pub type Stamped = BTreeMap<String, String>;
+
+/// The wheels that are to get another version at every build.
+pub fn with_dynamic_version(config: &Tree, source: &dyn Source, root: &str) -> Result<Vec<Built>, Failure> {
+    let mut built = Vec::new();
+    for (name, artifact) in config.get("artifacts").and_then(Tree::as_map).into_iter().flatten() {
+        let is_dynamic = artifact.get("dynamic_version").and_then(Tree::as_bool) == Some(true);
+        if !is_dynamic || artifact.text(&["type"]) != Some("whl") {
+            continue;
+        }
+        for file in artifact.get("files").and_then(Tree::as_list).unwrap_or_default() {
+            let Some(pattern) = file.text(&["source"]) else { continue };
+            let found = glob::expand(source, &relative(root, pattern))?.unwrap_or_default();
+            built.extend(found.into_iter().map(|local| Built { artifact: name.clone(), local }));
+        }
+    }
+    Ok(built)
+}
+
+fn relative(root: &str, path: &str) -> String {
+    match path.strip_prefix(root.trim_end_matches('/')) {
+        Some(rest) if rest.starts_with('/') => clean(rest.trim_start_matches('/')),
+        _ => clean(path),
+    }
+}
+
 /// Finds the files that artifacts and tasks name, and gives the tasks their addresses.
 /// `folder` is where libraries go.
 pub fn expand(
@@ -25,10 +60,12 @@ pub fn expand(
     source: &dyn Source,
     root: &str,
     folder: &str,
+    stamped: &Stamped,
 ) -> Result<(Vec<Library>, Vec<Diagnostic>), Failure> {
     let mut expander = Expander { source, root, uses: BTreeMap::new(), diagnostics: Vec::new() };
     expander.artifacts(config)?;
     expander.resources(config)?;
+    expander.stamp(stamped);
     expander.unique_names();
     if expander.diagnostics.iter().any(Diagnostic::is_error) {
         return Ok((Vec::new(), expander.diagnostics));
@@ -61,7 +98,7 @@ impl Expander<'_> {
             for (i, file) in files.iter().enumerate() {
                 let Some(pattern) = file.text(&["source"]) else { continue };
                 let path = Path::of(&["artifacts", name, "files"]).index(i).key("source");
-                let relative = self.relative(pattern);
+                let relative = relative(self.root, pattern);
                 let found = glob::expand(self.source, &relative)?.unwrap_or_default();
                 if found.is_empty() {
                     let what = Diagnostic::error(format!("{pattern}: no matching files")).path(&path);
@@ -75,11 +112,11 @@ impl Expander<'_> {
         Ok(())
     }
 
-    fn relative(&self, path: &str) -> String {
-        let root = self.root.trim_end_matches('/');
-        match path.strip_prefix(root) {
-            Some(rest) if rest.starts_with('/') => clean(rest.trim_start_matches('/')),
-            _ => clean(path),
+    fn stamp(&mut self, stamped: &Stamped) {
+        for (built, now) in stamped {
+            if let Some(places) = self.uses.remove(built) {
+                self.uses.insert(now.clone(), places);
+            }
         }
     }
 
@@ -232,7 +269,7 @@ mod tests {
              tasks: [{libraries: [{whl: dist/*.whl}, {whl: 'dbfs:/x.whl'}, {jar: a.jar}]}]}}}",
         );
         let source = InMemory::new().with("dist/x.whl", "").with("dist/y.whl", "").with("a.jar", "");
-        let (found, said) = expand(&mut config, &source, "/b", "/W/.internal").unwrap();
+        let (found, said) = expand(&mut config, &source, "/b", "/W/.internal", &Stamped::new()).unwrap();
         assert!(said.is_empty(), "{said:?}");
         let found: Vec<_> = found.iter().map(|l| (l.local.as_str(), l.remote.as_str())).collect();
         let want = [
@@ -253,12 +290,12 @@ mod tests {
     #[test]
     fn a_missing_file_and_two_files_of_one_name_are_mistakes() {
         let mut missing = config("resources: {jobs: {j: {tasks: [{libraries: [{whl: n/*.whl}, {jar: x.jar}]}]}}}");
-        let said = expand(&mut missing, &InMemory::new(), "/b", "/W").unwrap().1;
+        let said = expand(&mut missing, &InMemory::new(), "/b", "/W", &Stamped::new()).unwrap().1;
         let said: Vec<_> = said.iter().map(|d| d.summary.as_str()).collect();
         assert_eq!(said, ["no files match pattern: n/*.whl", "file doesn't exist x.jar"]);
         let mut twice = config("resources: {jobs: {j: {tasks: [{libraries: [{whl: a/x.whl}, {whl: b/x.whl}]}]}}}");
         let source = InMemory::new().with("a/x.whl", "").with("b/x.whl", "");
-        let said = expand(&mut twice, &source, "/b", "/W").unwrap().1;
+        let said = expand(&mut twice, &source, "/b", "/W", &Stamped::new()).unwrap().1;
         assert_eq!(said[0].summary, "Duplicate local library names: x.whl");
         assert_eq!(said[0].paths.len(), 2);
     }

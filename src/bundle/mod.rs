@@ -15,6 +15,7 @@ pub mod resolve;
 pub mod source;
 pub mod state;
 pub mod syntax;
+pub mod wheel;
 
 pub use facts::{Facts, Git, Options, User};
 pub use passes::bundle::Unsupported;

@@ -53,7 +53,8 @@ impl Embedded {
             paths.extend(resolved.files(&source)?.into_iter().map(|file| file.local));
             if let Some(folder) = artifacts::artifact_folder(&resolved.config) {
                 let root = options.root.as_str();
-                let (found, said) = libraries::expand(&mut resolved.config, &source, root, &folder)?;
+                let (found, said) =
+                    libraries::expand(&mut resolved.config, &source, root, &folder, &libraries::Stamped::new())?;
                 refuse_missing(&said)?;
                 made.extend(found.into_iter().map(|library| library.local));
             }

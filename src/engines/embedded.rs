@@ -146,7 +146,13 @@ impl Embedded {
         let mut found = Vec::new();
         if let Some(folder) = artifacts::artifact_folder(&resolved.config) {
             let root = self.options.root.as_str();
-            let (some, said) = libraries::expand(&mut resolved.config, self.source.as_ref(), root, &folder)?;
+            let (some, said) = libraries::expand(
+                &mut resolved.config,
+                self.source.as_ref(),
+                root,
+                &folder,
+                &libraries::Stamped::new(),
+            )?;
             refuse_missing(&said)?;
             resolved.diagnostics.extend(said);
             found = some;

@@ -61,6 +61,14 @@ impl Hand {
         http.get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap()
     }
 
+    /// A file of the workspace.
+    pub async fn get_bytes(&self, path: &str) -> Vec<u8> {
+        let url = format!("{}/api/2.0/workspace-files{path}", self.workspace.url());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let reply = http.get(url).bearer_auth(TOKEN).send().await.unwrap().error_for_status().unwrap();
+        reply.bytes().await.unwrap().to_vec()
+    }
+
     pub async fn post(&self, path: &str, body: Value) {
         let url = format!("{}{path}", self.workspace.url());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -14,6 +14,7 @@ mod carried_on;
 mod configuration;
 mod container;
 mod dependencies;
+mod dynamic_version;
 mod engine_load;
 mod failure_stories;
 mod failure_texts;

@@ -14,6 +14,7 @@ use crate::bundle::state::State;
 use crate::domain::{Diagnostic, Failure};
 use crate::steps::bundle::artifacts::{self, Broken, LocalLibrary};
 use crate::steps::bundle::read;
+use crate::steps::bundle::stamp_wheels;
 use crate::steps::bundle::state_files::{self, LocalFolder};
 
 pub use crate::bundle::compatibility::CLI_VERSION;
@@ -53,7 +54,12 @@ impl Ready {
         self.hand.hook(self.config(), Hook::Postbuild).await?;
         let Some(folder) = artifacts::artifact_folder(self.config()) else { return Ok(Vec::new()) };
         let root = self.hand.options.root.clone();
-        let (found, said) = libraries::expand(&mut self.resolved.config, &self.hand.source, &root, &folder)?;
+        let (hand, target) = (&self.hand, &self.resolved.target);
+        let built = libraries::with_dynamic_version(&self.resolved.config, &hand.source, &root)?;
+        let ours = format!(".databricks/bundle/{target}");
+        let (stamped, said) = stamp_wheels::all(hand.disk.as_ref(), &hand.root, &ours, built).await?;
+        show(&said);
+        let (found, said) = libraries::expand(&mut self.resolved.config, &hand.source, &root, &folder, &stamped)?;
         show(&said);
         if said.iter().any(Diagnostic::is_error) {
             return Err(Quit::Failed);

@@ -14,6 +14,7 @@ pub fn apply(bundle: &mut Bundle<'_>) {
     let prefix = bundle.config.text(&["presets", "name_prefix"]).unwrap_or_default().to_owned();
     prefix_names(bundle, &prefix);
     let status = bundle.config.find(&["presets", "trigger_pause_status"]).cloned().unwrap_or_default();
+    wheels(bundle);
     tags(bundle);
     concurrency(bundle);
     match status.as_str().unwrap_or_default() {
@@ -39,6 +40,19 @@ fn schedules(bundle: &mut Bundle<'_>, status: &str) {
     for monitor in resources(bundle, "quality_monitors").filter(|_| status == "PAUSED") {
         if monitor.text(&["schedule", "pause_status"]) != Some("UNPAUSED") {
             monitor.remove("schedule");
+        }
+    }
+}
+
+/// Also of an artifact that says otherwise.
+fn wheels(bundle: &mut Bundle<'_>) {
+    if bundle.config.find(&["presets", "artifacts_dynamic_version"]).and_then(Tree::as_bool) != Some(true) {
+        return;
+    }
+    let artifacts = bundle.config.get_mut("artifacts").and_then(Tree::as_map_mut);
+    for artifact in artifacts.into_iter().flat_map(|map| map.values_mut()) {
+        if artifact.text(&["type"]) == Some("whl") {
+            artifact.set(&["dynamic_version"], true);
         }
     }
 }

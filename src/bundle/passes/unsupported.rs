@@ -37,9 +37,9 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("bundle.engine: terraform", "the older engine"),
     ("bundle.databricks_cli_version", "a release of the official command that is not the one spoken here"),
     ("variables.*.lookup.dashboard", "an older sort of dashboard, by name"),
-    ("artifacts.*.dynamic_version", "wheels that get another version at every build"),
+    ("artifacts.*.dynamic_version", "wheels that get another version at every build: in stages"),
     ("artifacts.*.executable", "another shell for builds"),
-    ("presets.artifacts_dynamic_version", "the same for every wheel"),
+    ("presets.artifacts_dynamic_version", "the same for every wheel: in stages"),
     ("presets.source_linked_deployment", "code that stays where it lies in the workspace"),
     ("workspace.artifact_path", "artifacts in a volume: in stages; by hand in one that the bundle itself makes"),
     ("workspace.file_path", "one with `//`, `/./` or `/../` in it"),
@@ -84,15 +84,15 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
         }
     }
     for (name, artifact) in config.get("artifacts").and_then(Tree::as_map).into_iter().flatten() {
-        if let Some(tree) = artifact.get("dynamic_version").filter(|v| is_set(v)) {
+        if let Some(tree) = artifact.get("dynamic_version").filter(|v| !by_hand && is_set(v)) {
             refuse(&["artifacts", name, "dynamic_version"], tree);
         }
         if let Some(tree) = artifact.get("executable").filter(|v| is_set(v)) {
             refuse(&["artifacts", name, "executable"], tree);
         }
     }
-    for preset in ["source_linked_deployment", "artifacts_dynamic_version"] {
-        if let Some(tree) = config.find(&["presets", preset]).filter(|v| is_set(v)) {
+    for (preset, refused) in [("source_linked_deployment", true), ("artifacts_dynamic_version", !by_hand)] {
+        if let Some(tree) = config.find(&["presets", preset]).filter(|v| refused && is_set(v)) {
             refuse(&["presets", preset], tree);
         }
     }

@@ -24,6 +24,7 @@ pub mod run_python;
 pub mod send_resource;
 pub mod set_folder_permissions;
 pub mod sidecar;
+pub mod stamp_wheels;
 pub mod state_files;
 pub mod still_absent;
 pub mod sync_snapshot;
