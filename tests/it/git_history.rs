@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 
 use mlops_deploy::ports::github::Ancestry;
@@ -177,4 +178,27 @@ fn what_is_not_committed_is_what_git_lists() {
     assert_eq!(ours.unwrap().unwrap(), ["src/trunk1.txt"], "without an index every file is read");
     made.git("main", "clone -q ../main ../other");
     assert_eq!(same_as_status(&made, "other", "a fresh clone"), Vec::<String>::new());
+}
+
+/// An object that is a change of itself has no beginning.
+#[test]
+fn a_chain_that_leads_back_to_itself_ends() {
+    let made = Made::new();
+    let head = made.git("main", "rev-parse HEAD");
+    let id = [0xabu8; 20];
+    let mut deflated = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    deflated.write_all(&[1, 1, 0x91, 0, 1]).unwrap();
+    // A change of what has this name, behind a pack's header of twelve bytes.
+    let pack = [&[0u8; 12][..], &[0x75], &id, &deflated.finish().unwrap()].concat();
+    let fanout = (0..=255u8).flat_map(|first| u32::from(first >= id[0]).to_be_bytes());
+    let index: Vec<u8> = [0xff, b't', b'O', b'c', 0, 0, 0, 2].into_iter().chain(fanout).collect();
+    let index = [&index[..], &id, &[0; 4], &12u32.to_be_bytes()].concat();
+    let folder = made.path("main/.git/objects/pack");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("pack-1.pack"), pack).unwrap();
+    fs::write(folder.join("pack-1.idx"), index).unwrap();
+    let name = "ab".repeat(20);
+    let repository = read(&made.path("main"));
+    assert_eq!(repository.relation(&head, &name).unwrap(), Ancestry::Unknown);
+    assert_eq!(repository.relation(&name, &head).unwrap(), Ancestry::Diverged, "HEAD's own history is whole");
 }

@@ -38,6 +38,8 @@ fn told(kind: &Kind, fact: &Fact, state: &Value) -> Vec<Told> {
             let such = |items: &[Value]| items.iter().filter(|item| has(item, have) && !has(item, lack)).count();
             let words = |items: &Vec<Value>| match such(items) {
                 0 => items.len().to_string(),
+                1 if items.len() == 1 => format!("1, {means}"),
+                all if all == items.len() => format!("{all}, all of them {means}"),
                 many => format!("{}, {many} of them {means}", items.len()),
             };
             list(path).map(|(path, items)| Told::Words(path, words(items))).collect()

@@ -65,48 +65,31 @@ impl Objects {
         Ok(Self { folders, packs })
     }
 
-    /// None where it is not there, or is nothing that we can read.
+    /// None where it is not there, or is nothing that we can read. Deltas are followed down to what they were made from,
+    /// and then applied on the way back.
     pub fn read(&self, id: &Id) -> io::Result<Option<(Kind, Vec<u8>)>> {
-        self.read_within(id, LONGEST_CHAIN)
-    }
-
-    fn read_within(&self, id: &Id, chain: usize) -> io::Result<Option<(Kind, Vec<u8>)>> {
-        for pack in &self.packs {
-            if let Some(offset) = pack.offset(id)? {
-                return self.packed(pack, offset, chain);
-            }
-        }
-        for folder in &self.folders {
-            let name = hex(id);
-            match File::open(folder.join(&name[..2]).join(&name[2..])) {
-                Ok(file) => return Ok(loose(file)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Deltas are followed down to what they were made from, and then applied on the way back.
-    fn packed(&self, pack: &Pack, offset: u64, chain: usize) -> io::Result<Option<(Kind, Vec<u8>)>> {
-        let mut deltas = Vec::new();
-        let mut at = offset;
+        let mut deltas: Vec<Vec<u8>> = Vec::new();
+        // Each delta alone may be small enough, and all of them together fill the memory.
+        let mut held = 0;
+        let mut at = self.place(id)?;
         let base = loop {
-            if deltas.len() >= chain {
+            let (pack, offset) = match at {
+                Some(Place::Packed(pack, offset)) => (pack, offset),
+                Some(Place::Loose(file)) => break loose(file),
+                None => break None,
+            };
+            let (next, delta) = match pack.piece(offset)? {
+                Some(Piece::Whole(kind, bytes)) => break Some((kind, bytes)),
+                Some(Piece::Upon(before, delta)) => (Some(Place::Packed(pack, before)), delta),
+                Some(Piece::UponId(id, delta)) => (self.place(&id)?, delta),
+                None => break None,
+            };
+            held += delta.len() as u64;
+            deltas.push(delta);
+            if deltas.len() > LONGEST_CHAIN || held > LARGEST {
                 return Ok(None);
             }
-            let Some(piece) = pack.piece(at)? else { return Ok(None) };
-            match piece {
-                Piece::Whole(kind, bytes) => break Some((kind, bytes)),
-                Piece::Upon(before, delta) => {
-                    deltas.push(delta);
-                    at = before;
-                }
-                Piece::UponId(id, delta) => {
-                    deltas.push(delta);
-                    break self.read_within(&id, chain - deltas.len())?;
-                }
-            }
+            at = next;
         };
         let Some((kind, mut bytes)) = base else { return Ok(None) };
         for delta in deltas.iter().rev() {
@@ -115,6 +98,28 @@ impl Objects {
         }
         Ok(Some((kind, bytes)))
     }
+
+    fn place(&self, id: &Id) -> io::Result<Option<Place<'_>>> {
+        for pack in &self.packs {
+            if let Some(offset) = pack.offset(id)? {
+                return Ok(Some(Place::Packed(pack, offset)));
+            }
+        }
+        let name = hex(id);
+        for folder in &self.folders {
+            match File::open(folder.join(&name[..2]).join(&name[2..])) {
+                Ok(file) => return Ok(Some(Place::Loose(file))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+enum Place<'o> {
+    Packed(&'o Pack, u64),
+    Loose(File),
 }
 
 /// `commit 243`, a zero, and the content, all of it deflated.
