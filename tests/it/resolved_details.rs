@@ -59,6 +59,19 @@ fn whatever_lies_in_a_schema_of_the_bundle_follows_its_name() {
 }
 
 #[test]
+fn what_an_app_uses_is_named_once_and_the_later_word_is_the_whole() {
+    let resolved = of(
+        "bundle: {name: y}\nresources:\n  apps:\n    a:\n      name: a\n      source_code_path: .\n      resources: \
+         [{name: x, description: d, job: {id: '1', permission: CAN_VIEW}}, {name: y, secret: {key: k, scope: s, permission: READ}}]\n\
+         targets: {t: {resources: {apps: {a: {resources: [{name: x, job: {id: '2', permission: CAN_MANAGE}}]}}}}}\n",
+    );
+    assert_eq!(
+        text_at(&resolved, &["resources", "apps", "a", "resources"]),
+        r#"[{"job":{"id":"2","permission":"CAN_MANAGE"},"name":"x"},{"name":"y","secret":{"key":"k","permission":"READ","scope":"s"}}]"#
+    );
+}
+
+#[test]
 fn patterns_reach_into_the_folders_of_git_by_hand_and_not_in_stages() {
     let source = InMemory::new()
         .with("databricks.yml", "bundle: {name: y}\nsync: {include: ['.gitignore', 'config']}\n")

@@ -49,15 +49,23 @@ fn append_origins(base: &mut Tree, from: Tree) {
     }
 }
 
-/// Merges the items of a list that have the same text under one of `keys` (the first the
-/// item has), keeping the order in which names appear first. Items without a name stay apart.
-pub fn merge_by_key(list: &mut Vec<Tree>, name_of: impl Fn(&Tree) -> Option<String>) {
+/// Merges the items of a list that have the same name, in the order in which names appear first.
+pub fn merge_by_key(list: &mut Vec<Tree>, name_of: &dyn Fn(&Tree) -> String) {
+    join_by_key(list, name_of, merge);
+}
+
+/// The same where an item takes the whole place of an earlier one of its name.
+pub fn replace_by_key(list: &mut Vec<Tree>, name_of: &dyn Fn(&Tree) -> String) {
+    join_by_key(list, name_of, |there, item| *there = item);
+}
+
+fn join_by_key(list: &mut Vec<Tree>, name_of: &dyn Fn(&Tree) -> String, join: impl Fn(&mut Tree, Tree)) {
     let mut at = std::collections::HashMap::new();
     let mut merged: Vec<Tree> = Vec::with_capacity(list.len());
     for item in list.drain(..) {
-        let name = name_of(&item).unwrap_or_default();
+        let name = name_of(&item);
         match at.get(&name) {
-            Some(&there) => merge(&mut merged[there], item),
+            Some(&there) => join(&mut merged[there], item),
             None => {
                 at.insert(name, merged.len());
                 merged.push(item);

@@ -1,7 +1,7 @@
 //! Lists whose items have names: declared twice, they are one item.
 //!
 //! A target overrides one task of a job by naming it; merging appended it to the list, and
-//! here the two become one. The later one wins field by field, as everywhere.
+//! here the two become one. The later one wins field by field, as everywhere; what an app uses is replaced whole.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub fn merge_named(bundle: &mut Bundle<'_>) {
         named(pipeline, "clusters", "label");
     }
     for app in resources(bundle, "apps") {
-        named(app, "resources", "name");
+        joined(app, "resources", "name", merge::replace_by_key);
     }
     for kind in ["schemas", "volumes", "registered_models"] {
         for resource in resources(bundle, kind) {
@@ -54,11 +54,15 @@ fn name<'t>(item: &'t Tree, key: &str) -> &'t str {
 }
 
 fn named(tree: &mut Tree, list: &str, key: &str) {
+    joined(tree, list, key, merge::merge_by_key);
+}
+
+fn joined(tree: &mut Tree, list: &str, key: &str, join: fn(&mut Vec<Tree>, &dyn Fn(&Tree) -> String)) {
     if let Some(list) = tree.get_mut(list).and_then(Tree::as_list_mut) {
         for item in list.iter_mut().filter(|item| item.get(key).is_none()) {
             item.set(&[key], "");
         }
-        merge::merge_by_key(list, |item| Some(name(item, key).to_owned()));
+        join(list, &|item| name(item, key).to_owned());
         // An item without a name is named by an empty text from here on.
         for item in
             list.iter_mut().filter(|item| key != "principal" && item.as_map().is_some() && item.get(key).is_none())
@@ -71,7 +75,7 @@ fn named(tree: &mut Tree, list: &str, key: &str) {
 /// One entry for each principal, each privilege once.
 fn grants(resource: &mut Tree) {
     if let Some(list) = resource.get_mut("grants").and_then(Tree::as_list_mut) {
-        merge::merge_by_key(list, |item| Some(name(item, "principal").to_owned()));
+        merge::merge_by_key(list, &|item| name(item, "principal").to_owned());
     }
     for grant in resource.get_mut("grants").and_then(Tree::as_list_mut).into_iter().flatten() {
         if let Some(privileges) = grant.get_mut("privileges").and_then(Tree::as_list_mut) {
