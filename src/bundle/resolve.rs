@@ -9,7 +9,7 @@ use crate::bundle::load::{self, Loaded};
 use crate::bundle::lookups::Lookup;
 use crate::bundle::passes::bundle::{Bundle, Unsupported};
 use crate::bundle::passes::sync::{self, Reach, SyncFile};
-use crate::bundle::passes::{BEFORE_DEPLOYING, BY_VALIDATE, PASSES, Pass};
+use crate::bundle::passes::{BEFORE_DEPLOYING, BY_DEPLOYING, BY_VALIDATE, PASSES, Pass};
 use crate::bundle::python::Call;
 use crate::bundle::source::Source;
 use crate::domain::{Diagnostic, Failure, Tree};
@@ -23,6 +23,8 @@ pub struct Resolved {
     /// What a deployment is refused for, or warned of, besides; nothing where `diagnostics`
     /// has an error.
     pub checks: Vec<Diagnostic>,
+    /// What `validate` does not say, and a deployment or its plan does.
+    pub deploy_checks: Vec<Diagnostic>,
     /// What `validate` alone says besides.
     pub validate_checks: Vec<Diagnostic>,
     /// Not empty: the embedded engine must not be used for this target.
@@ -87,12 +89,14 @@ pub fn resolve_loaded(loaded: Loaded, source: &dyn Source, options: &Options, fa
         bundle.diagnostics.split_off(before)
     };
     let checks = later(BEFORE_DEPLOYING);
+    let deploy_checks = later(BY_DEPLOYING);
     let validate_checks = if options.validate { later(BY_VALIDATE) } else { Vec::new() };
     Resolved {
         target: bundle.target,
         config: bundle.config,
         diagnostics: bundle.diagnostics,
         checks,
+        deploy_checks,
         validate_checks,
         unsupported: bundle.unsupported,
         lookups: bundle.lookups,

@@ -103,6 +103,7 @@ impl Embedded {
         let loaded = self.load(target)?;
         let mut resolved = resolve_loaded(loaded, self.source.as_ref(), &self.options(Some(target)), facts);
         resolved.diagnostics.append(&mut resolved.checks);
+        resolved.diagnostics.append(&mut resolved.deploy_checks);
         Ok(resolved)
     }
 

@@ -241,3 +241,21 @@ async fn what_is_wrong_in_a_resource_leaves_the_rest_resolved() {
     let document: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
     assert_eq!(document["workspace"]["root_path"], "/Workspace/b");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_level_that_no_secret_scope_has_stops_a_deployment_and_no_validation() {
+    let bundle =
+        "bundle: {name: b}\nresources:\n  secret_scopes:\n    s: {name: s, permissions: [{group_name: users}]}\n";
+    for (level, word) in [("", "``"), (", level: CAN_USE", "`CAN_USE`")] {
+        let hand = Hand::with(&bundle.replace("users", &format!("users{level}"))).await;
+        let validated = hand.run(&["validate"]).await;
+        assert!(validated.status.success() && said(&validated).starts_with("Warning: "), "{}", said(&validated));
+        for command in ["plan", "deploy"] {
+            let refused = hand.run(&[command]).await;
+            assert_eq!(refused.status.code(), Some(1), "{command}");
+            let text = said(&refused);
+            assert!(text.contains("at resources.secret_scopes.s\n  in databricks.yml:4:8\n"), "{text}");
+            assert!(text.contains(&format!("{word} is no level of a secret scope: READ, WRITE or MANAGE")), "{text}");
+        }
+    }
+}

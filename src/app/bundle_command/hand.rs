@@ -240,8 +240,9 @@ impl Ready {
     /// The same for what is deployed, or would be.
     pub fn accept_for_deploying(&self) -> Done {
         self.accept()?;
-        show(&self.resolved.checks);
-        if self.resolved.checks.iter().any(Diagnostic::is_error) { Err(Quit::Failed) } else { Ok(()) }
+        let found = [self.resolved.checks.as_slice(), &self.resolved.deploy_checks].concat();
+        show(&found);
+        if found.iter().any(Diagnostic::is_error) { Err(Quit::Failed) } else { Ok(()) }
     }
 
     pub fn refuse(&self) -> Done {

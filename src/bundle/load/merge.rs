@@ -49,17 +49,20 @@ fn append_origins(base: &mut Tree, from: Tree) {
     }
 }
 
+/// What an item of a list is called.
+pub type NameOf<'n> = &'n dyn Fn(&Tree) -> String;
+
 /// Merges the items of a list that have the same name, in the order in which names appear first.
-pub fn merge_by_key(list: &mut Vec<Tree>, name_of: &dyn Fn(&Tree) -> String) {
+pub fn merge_by_key(list: &mut Vec<Tree>, name_of: NameOf<'_>) {
     join_by_key(list, name_of, merge);
 }
 
 /// The same where an item takes the whole place of an earlier one of its name.
-pub fn replace_by_key(list: &mut Vec<Tree>, name_of: &dyn Fn(&Tree) -> String) {
+pub fn replace_by_key(list: &mut Vec<Tree>, name_of: NameOf<'_>) {
     join_by_key(list, name_of, |there, item| *there = item);
 }
 
-fn join_by_key(list: &mut Vec<Tree>, name_of: &dyn Fn(&Tree) -> String, join: impl Fn(&mut Tree, Tree)) {
+fn join_by_key(list: &mut Vec<Tree>, name_of: NameOf<'_>, join: impl Fn(&mut Tree, Tree)) {
     let mut at = std::collections::HashMap::new();
     let mut merged: Vec<Tree> = Vec::with_capacity(list.len());
     for item in list.drain(..) {

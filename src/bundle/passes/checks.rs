@@ -199,8 +199,22 @@ pub fn grants(bundle: &mut Bundle<'_>) {
             if names.iter().all(|name| entry.text(&[name]).is_none()) {
                 let at = Path::of(&["resources", "secret_scopes", key, "permissions"]).index(i);
                 let what = Diagnostic::error("secret scope permission principal is required");
-                found.push(what.path(&at).at_tree(entry).detail(format!("Set one of {}", names.join(", "))));
+                found.push(what.path(&at).at_tree(scope).detail(format!("Set one of {}", names.join(", "))));
             }
+        }
+    }
+    bundle.diagnostics.extend(found);
+}
+
+/// The pass: nobody knows what another level in a secret scope would be.
+pub fn levels_of_secret_scopes(bundle: &mut Bundle<'_>) {
+    let mut found = Vec::new();
+    for (key, scope) in group(&bundle.config, "secret_scopes") {
+        let levels = items(scope, "permissions").map(|(_, entry)| entry.text(&["level"]).unwrap_or_default());
+        if let Some(level) = levels.into_iter().find(|level| !["READ", "WRITE", "MANAGE"].contains(level)) {
+            let what = Diagnostic::error("the permissions of a secret scope cannot be set").at_tree(scope);
+            let why = format!("`{level}` is no level of a secret scope: READ, WRITE or MANAGE");
+            found.push(what.path(Path::of(&["resources", "secret_scopes", key])).detail(why));
         }
     }
     bundle.diagnostics.extend(found);

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::bundle::load::merge;
+use crate::bundle::load::merge::{self, NameOf};
 use crate::bundle::passes::bundle::Bundle;
 use crate::domain::{Map, Node, Tree};
 
@@ -57,7 +57,7 @@ fn named(tree: &mut Tree, list: &str, key: &str) {
     joined(tree, list, key, merge::merge_by_key);
 }
 
-fn joined(tree: &mut Tree, list: &str, key: &str, join: fn(&mut Vec<Tree>, &dyn Fn(&Tree) -> String)) {
+fn joined(tree: &mut Tree, list: &str, key: &str, join: fn(&mut Vec<Tree>, NameOf<'_>)) {
     if let Some(list) = tree.get_mut(list).and_then(Tree::as_list_mut) {
         for item in list.iter_mut().filter(|item| item.get(key).is_none()) {
             item.set(&[key], "");

@@ -101,6 +101,8 @@ pub const PASSES: &[Pass] = &[
 
 /// What is looked at before a deployment or its plan, and not before a destroy.
 pub const BEFORE_DEPLOYING: &[Pass] = &[checks::clusters];
+/// What only a deployment or its plan looks at.
+pub const BY_DEPLOYING: &[Pass] = &[checks::levels_of_secret_scopes];
 /// What only `validate` looks at: a deployment finds it out by itself.
 pub const BY_VALIDATE: &[Pass] = &[sync::check];
 

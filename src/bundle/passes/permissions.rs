@@ -92,7 +92,11 @@ pub fn settle(bundle: &mut Bundle<'_>) {
             }
             // Written anew, entries are nowhere in a file; `merged` makes new ones.
             for entry in resource.get_mut("permissions").and_then(Tree::as_list_mut).into_iter().flatten() {
-                entry.as_map_mut().into_iter().flat_map(Map::values_mut).for_each(|value| value.origins.clear());
+                entry.origins.clear();
+                if let Some(fields) = entry.as_map_mut() {
+                    fields.retain(|field, value| field != "level" || value.as_str() != Some(""));
+                    fields.values_mut().for_each(|value| value.origins.clear());
+                }
             }
             if resource.get("permissions").and_then(Tree::as_list).is_some_and(<[Tree]>::is_empty) {
                 resource.remove("permissions");
