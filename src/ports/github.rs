@@ -173,4 +173,7 @@ pub trait GitHub: Send + Sync {
     async fn create_status(&self, deployment: u64, status: &DeploymentStatus) -> Result<(), GitHubError>;
 
     async fn compare(&self, base: &str, head: &str) -> Result<Ancestry, GitHubError>;
+
+    /// Whether no job of this attempt of a workflow run works any more.
+    async fn is_over(&self, run: &str, attempt: u32) -> Result<bool, GitHubError>;
 }

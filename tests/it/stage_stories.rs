@@ -1,11 +1,11 @@
 //! Stories of the stages, as a runner and a reviewer would see them.
 
 use mlops_deploy::rehearsal::front::{Fault, Rule};
-use mlops_deploy::rehearsal::github::{Event, PullRequest};
+use mlops_deploy::rehearsal::github::{Conclusion, Event, JobSpec, PullRequest};
 use mlops_deploy::rehearsal::workspace::{Control, Outcome};
 use serde_json::{Value, json};
 
-use crate::stage_world::{Left, ROOT, StageWorld, as_somebody, difference, settled, table};
+use crate::stage_world::{DEPLOYER, Left, REPOSITORY, ROOT, StageWorld, as_somebody, difference, settled, table};
 
 /// What was asked of the workspace that changes it.
 fn writes(control: &Control) -> Vec<String> {
@@ -106,6 +106,59 @@ async fn a_lock_of_somebody_else_is_respected_and_who_holds_it_is_said() {
     assert!(left.stdout.contains("ana@example.com"), "{}", left.stdout);
     step.settle().await.expect(0);
     assert_eq!(before, control.settled());
+}
+
+/// A lock and who says to hold it, with a last sign of life so many seconds ago.
+async fn left_behind(world: &StageWorld, run: u64, repository: &str, silent: i64) {
+    let control = world.workspace();
+    let now = jiff::Timestamp::now();
+    let heartbeat = now - jiff::SignedDuration::from_secs(silent);
+    let id = "0b9e6e3c-4f8f-4e0f-9a3f-3f3a7b1f7c11";
+    let lock = json!({"ID": id, "AcquisitionTime": heartbeat, "IsForced": false, "User": DEPLOYER});
+    let said = json!({"version": 1, "lock": id, "repository": repository, "run_id": run.to_string(), "attempt": 1,
+        "job": "deploy", "url": format!("https://ci.example/runs/{run}"), "commit": "abcdef0", "since": heartbeat,
+        "heartbeat": heartbeat});
+    for (folder, name, content) in [("state", "deploy.lock", lock), (".mlops-deploy", "lock.json", said)] {
+        let folder = format!("{ROOT}/{folder}");
+        as_somebody(control, reqwest::Method::POST, "/api/2.0/workspace/mkdirs", json!({"path": folder})).await;
+        let path = format!("/api/2.0/workspace-files/import-file{folder}/{name}?overwrite=true");
+        as_somebody(control, reqwest::Method::POST, &path, content).await;
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_a_dead_run_left_is_taken_from_it_and_from_nobody_else() {
+    const HOURS: i64 = 2 * 3600;
+    let world = StageWorld::new().await;
+    let permissions = "contents: read, id-token: write, pull-requests: write, deployments: write, actions: read";
+    let deploy = || {
+        let spec = JobSpec::on(Event::push("main")).named("deploy").permit(permissions).unwrap();
+        world.step(spec.environment("development"), "deploy-dev").with("INPUT_LOCK-TIMEOUT", "0s")
+    };
+    let (dead, alive) = (deploy(), deploy());
+    dead.job.finish(Conclusion::Failure);
+    for (run, repository, silent) in
+        [(alive.job.run, REPOSITORY, HOURS), (dead.job.run, REPOSITORY, 60), (dead.job.run, "acme/other", HOURS)]
+    {
+        left_behind(&world, run, repository, silent).await;
+        let step = deploy();
+        let left = step.run().await;
+        refused(&left, 3, "lock-held");
+        assert!(left.stdout.contains(&format!("https://ci.example/runs/{run}")), "{}", left.stdout);
+        step.settle().await.expect(0);
+    }
+    left_behind(&world, dead.job.run, REPOSITORY, HOURS).await;
+    // Without the permission nobody knows that the run is over.
+    let left = world.deploy().with("INPUT_LOCK-TIMEOUT", "0s").run().await;
+    refused(&left, 3, "lock-held");
+    assert!(left.stdout.contains("actions: read"), "{}", left.stdout);
+    let step = deploy();
+    let left = step.run().await;
+    left.expect(0);
+    let took = format!("took the deployment lock that https://ci.example/runs/{} (attempt 1", dead.job.run);
+    assert!(left.stdout.contains(&took), "{}", left.stdout);
+    step.settle().await.expect(0);
+    assert!(!world.workspace().settled().to_string().contains("deploy.lock"));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::errors::meaning;
-use super::wire::{Comparison, GraphQl, WireComment, WireDeployment, WirePull, WireStatus};
+use super::wire::{Comparison, GraphQl, WireComment, WireDeployment, WirePull, WireRun, WireStatus};
 use crate::adapters::retry::{Backoff, Pace, random};
 use crate::domain::{Failure, Reason, Secret};
 use crate::ports::Clock;
@@ -337,6 +337,12 @@ impl GitHub for GitHubApi {
             Err(GitHubError::NotFound { .. }) => Ok(Ancestry::Unknown),
             Err(error) => Err(error),
         }
+    }
+
+    async fn is_over(&self, run: &str, attempt: u32) -> Result<bool, GitHubError> {
+        let route = self.route(&format!("actions/runs/{}", escape_path(run)));
+        let run: WireRun = self.read(&route, &format!("ask whether run {run} is over"), "actions: read").await?;
+        Ok(run.is_over(attempt))
     }
 }
 

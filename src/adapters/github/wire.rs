@@ -17,6 +17,20 @@ fn login(user: Option<User>) -> String {
     user.unwrap_or_default().login
 }
 
+/// Of an attempt that is not the latest one nothing works any more.
+#[derive(Deserialize)]
+pub struct WireRun {
+    status: Option<String>,
+    #[serde(default)]
+    run_attempt: u32,
+}
+
+impl WireRun {
+    pub fn is_over(&self, attempt: u32) -> bool {
+        self.run_attempt > attempt || (self.run_attempt == attempt && self.status.as_deref() == Some("completed"))
+    }
+}
+
 #[derive(Deserialize)]
 pub struct WireComment {
     id: u64,

@@ -36,13 +36,18 @@ impl Sidecar {
             ("", job) => format!("job `{job}`"),
             (url, _) => url.to_owned(),
         };
-        let silent = self.heartbeat.parse::<Timestamp>().map(|t| now.duration_since(t).as_secs()).unwrap_or(0);
+        let silent = self.silent_for(now);
         let alive = if silent > 3 * HEARTBEAT_SECONDS as i64 {
             format!("silent for {silent} s, so it may be dead")
         } else {
             "alive".to_owned()
         };
         format!("{who} (attempt {}, commit {}) since {}, {alive}", self.attempt, short(&self.commit), self.since)
+    }
+
+    /// Seconds since its last sign of life.
+    pub fn silent_for(&self, now: Timestamp) -> i64 {
+        self.heartbeat.parse::<Timestamp>().map(|t| now.duration_since(t).as_secs()).unwrap_or(0)
     }
 
     /// The same run, so that its post step may give its lock back.

@@ -1,5 +1,7 @@
 //! Waits in line for the deployment lock, takes it, and gives it back.
 //!
+//! A lock that a dead run left is taken from it, once nothing of that run can write any more: GitHub says that it is
+//! over, and it has been silent for longer than a token lives. A person who knows that sooner deletes the file.
 //! Whoever waits is told who holds the lock and since when. Taking it is a change like any
 //! other: it is the first of a run, so unwinding gives it back last, and its id is in the
 //! receipt, so that a killed run's lock is known to be its own.
@@ -16,12 +18,14 @@ use super::lock::{self, Holder, LockError};
 use super::sidecar::{self, HEARTBEAT_SECONDS, Sidecar};
 use super::workspace_files::WorkspaceFiles;
 use crate::domain::Failure;
-use crate::ports::{Clock, World};
+use crate::ports::World;
 use crate::saga::{Begun, Change, Found, Outcome, Outcomes, Receipt, Spec, StepError, Stop, Undone};
 
 pub const VERB: &str = "take-lock";
 
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// An hour is how long a token of a workspace lives; none is made for a job that is over.
+const TOKENS_LIVE_SECONDS: i64 = 3600;
 
 /// Where the state lies that a run took the lock for: whoever changes resources has taken it.
 pub fn state_path<'b>(begun: impl IntoIterator<Item = &'b Begun>) -> Option<&'b str> {
@@ -81,17 +85,42 @@ impl TakeLock {
     async fn acquire(&self, claim: &Claim, world: &World, id: &str) -> Result<(), StepError> {
         let started = world.clock.now();
         let mut told = String::new();
+        let mut dead: Option<String> = None;
         loop {
             let since = world.clock.now().to_string();
-            let holder = Holder { id: id.to_owned(), since, forced: false, user: claim.user.clone() };
+            let holder = Holder { id: id.to_owned(), since, forced: dead.is_some(), user: claim.user.clone() };
             let held = match lock::acquire_as(&self.files, &self.state_path, holder).await {
-                Ok(_) => return Ok(()),
+                Ok(lock) => match dead.take() {
+                    None => return Ok(()),
+                    Some(who) => {
+                        // Two may take it from the dead at once: whoever wrote last has it.
+                        world.clock.sleep(LOOK_AGAIN).await;
+                        match lock.check(&self.files).await {
+                            Ok(()) => {
+                                warn!("took the deployment lock that {who} left");
+                                return Ok(());
+                            }
+                            Err(_) => continue,
+                        }
+                    }
+                },
                 Err(LockError::Gone(failure)) => return Err(failure.into()),
                 // The file tells whether it was written; nobody could read it.
                 Err(LockError::Failed(failure)) => return Err(StepError::lost(failure)),
                 Err(LockError::Held(holder)) => holder,
             };
-            let who = self.who(&held, world.clock.as_ref()).await;
+            let sidecar = self.said_by(&held).await;
+            let who = match &sidecar {
+                Some(sidecar) => sidecar.holder(world.clock.now()),
+                None => format!("{} since {}", held.user, held.since),
+            };
+            if let Some(sidecar) = &sidecar
+                && is_dead(sidecar, claim, world).await
+                && self.id_in_file().await?.as_deref() == Some(&held.id)
+            {
+                dead = Some(who);
+                continue;
+            }
             let waited = world.clock.now().duration_since(started).unsigned_abs();
             if waited >= claim.wait || claim.stop.requested() {
                 return Err(StepError::refused(self.in_line(&held, &who, waited)));
@@ -104,11 +133,10 @@ impl TakeLock {
         }
     }
 
-    async fn who(&self, held: &Holder, clock: &dyn Clock) -> String {
-        match sidecar::read(&self.files, &self.root_path).await {
-            Ok(Some(sidecar)) if sidecar.lock == held.id => sidecar.holder(clock.now()),
-            _ => format!("{} since {}", held.user, held.since),
-        }
+    /// What the holder says of itself; the official command says nothing.
+    async fn said_by(&self, held: &Holder) -> Option<Sidecar> {
+        let said = sidecar::read(&self.files, &self.root_path).await.ok()?;
+        said.filter(|sidecar| sidecar.lock == held.id)
     }
 
     /// A courtesy to whoever waits: a lock whose holder is not said is a lock all the same.
@@ -138,8 +166,9 @@ impl TakeLock {
         let mut failure = held.failure();
         failure.message = format!("take the deployment lock: it is held by {who}; waited {} s", waited.as_secs());
         failure.hint = Some(format!(
-            "let the other deployment end, or cancel it; a lock that a dead run left is deleted with its file \
-             {}/deploy.lock in the workspace, and the next run sees to what that run left behind",
+            "let the other deployment end, or cancel it; a lock that a dead run left is taken from it once the run is over \
+             and silent for an hour, or sooner if you delete its file {}/deploy.lock in the workspace; the next run sees to \
+             what that run left behind",
             self.state_path
         ));
         failure
@@ -148,6 +177,23 @@ impl TakeLock {
     async fn id_in_file(&self) -> Result<Option<String>, StepError> {
         let holder = lock::holder(&self.files, &self.state_path).await.map_err(Failure::from)?;
         Ok(holder.map(|h| h.id))
+    }
+}
+
+/// Nothing of a run that is over, and whose tokens have died, writes any more. Where GitHub does not say so, or the lock
+/// is another repository's, a person has to.
+async fn is_dead(sidecar: &Sidecar, claim: &Claim, world: &World) -> bool {
+    let ours = &claim.sidecar.repository;
+    if sidecar.silent_for(world.clock.now()) <= TOKENS_LIVE_SECONDS || sidecar.repository != *ours || ours.is_empty() {
+        return false;
+    }
+    let Some(github) = &world.github else { return false };
+    match github.is_over(&sidecar.run_id, sidecar.attempt).await {
+        Ok(is_over) => is_over,
+        Err(error) => {
+            info!("whether the run that holds the deployment lock is over is not known: {error}");
+            false
+        }
     }
 }
 
