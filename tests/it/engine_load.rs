@@ -233,7 +233,7 @@ fn an_identity_to_run_as_goes_to_alerts_too_and_app_resources_have_names() {
         Some("jane.doe@example.com")
     );
     let resources = resolved.config.find(&["resources", "apps", "p", "resources"]).unwrap();
-    assert_eq!(json::write(resources, 0).unwrap(), r#"[{"description":"d","job":{"id":"1"},"name":"x"},{"name":""}]"#);
+    assert_eq!(json::write(resources, 0).unwrap(), r#"[{"job":{"id":"1"},"name":"x"},{"name":""}]"#);
 }
 
 #[test]
