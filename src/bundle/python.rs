@@ -115,7 +115,7 @@ fn wrong(what: impl Into<String>) -> Errors {
 
 fn resources(call: &Call, answer: &Answer, said: &mut Vec<Diagnostic>) -> Result<(Tree, Places), Errors> {
     let (output, diagnostics, locations) = match answer {
-        Answer::NotRun(why) => return Err(wrong(format!("find the Python interpreter of the bundle: {why}"))),
+        Answer::NotRun(why) => return Err(wrong(format!("run Python code of the bundle: {why}"))),
         Answer::Failed { status, said, diagnostics } => {
             return Err(failed(call.phase, status, said, diagnostics.as_deref()));
         }

@@ -72,6 +72,22 @@ fn what_an_app_uses_is_named_once_and_the_later_word_is_the_whole() {
 }
 
 #[test]
+fn a_bundle_that_is_refused_for_its_python_code_is_resolved_as_far_as_files_go() {
+    let text = "bundle: {name: y}\npython: {resources: ['r:load']}\n\
+                resources: {jobs: {j: {name: j, tasks: [{task_key: t, notebook_task: {notebook_path: nb.py}}]}}}\n";
+    let source = InMemory::new().with("databricks.yml", text).with("nb.py", "# Databricks notebook source\n");
+    let notebook = |by_hand: bool| {
+        let resolved = resolved(&source, Options { by_hand, ..Options::default() });
+        let task =
+            resolved.config.find(&["resources", "jobs", "j", "tasks"]).and_then(Tree::as_list).unwrap()[0].clone();
+        let path = task.text(&["notebook_task", "notebook_path"]).unwrap_or_default().to_owned();
+        (resolved.python.is_some(), resolved.unsupported.len(), path.ends_with("/files/nb"))
+    };
+    assert_eq!(notebook(false), (false, 1, true));
+    assert_eq!(notebook(true), (true, 0, false), "by hand nothing goes on before the code has run");
+}
+
+#[test]
 fn patterns_reach_into_the_folders_of_git_by_hand_and_not_in_stages() {
     let source = InMemory::new()
         .with("databricks.yml", "bundle: {name: y}\nsync: {include: ['.gitignore', 'config']}\n")

@@ -133,7 +133,12 @@ async fn a_lock_that_a_dead_run_left_is_taken_from_it_and_from_nobody_else() {
     let permissions = "contents: read, id-token: write, pull-requests: write, deployments: write, actions: read";
     let deploy = || {
         let spec = JobSpec::on(Event::push("main")).named("deploy").permit(permissions).unwrap();
-        world.step(spec.environment("development"), "deploy-dev").with("INPUT_LOCK-TIMEOUT", "0s")
+        // Long enough to look at the lock again.
+        world.step(spec.environment("development"), "deploy-dev").with("INPUT_LOCK-TIMEOUT", "6s")
+    };
+    let asked_after = |run: u64| {
+        let path = format!("/repos/{REPOSITORY}/actions/runs/{run}");
+        world.github.log().all().iter().filter(|one| one.path == path).count()
     };
     let (dead, alive) = (deploy(), deploy());
     dead.job.finish(Conclusion::Failure);
@@ -147,6 +152,11 @@ async fn a_lock_that_a_dead_run_left_is_taken_from_it_and_from_nobody_else() {
         assert!(left.stdout.contains(&format!("https://ci.example/runs/{run}")), "{}", left.stdout);
         step.settle().await.expect(0);
     }
+    assert_eq!(
+        (asked_after(alive.job.run), asked_after(dead.job.run)),
+        (1, 0),
+        "GitHub is asked once, and only where it helps"
+    );
     left_behind(&world, dead.job.run, REPOSITORY, HOURS).await;
     // Without the permission nobody knows that the run is over.
     let left = world.deploy().with("INPUT_LOCK-TIMEOUT", "0s").run().await;

@@ -101,6 +101,10 @@ fn agree(config: &mut Tree) -> Result<(), String> {
 
 /// What the code says in a phase; none where there is no code, an error, or nobody asked it yet.
 fn run<'f>(bundle: &mut Bundle<'f>, phase: Phase) -> Option<&'f Said> {
+    // A bundle that is refused is still resolved as far as that goes.
+    if !bundle.unsupported.is_empty() {
+        return None;
+    }
     let section = bundle.config.find(&OLDER).filter(|section| section.as_map().is_some_and(|map| !map.is_empty()))?;
     let heard = match phase {
         Phase::LoadResources => &bundle.facts.python.loaded,

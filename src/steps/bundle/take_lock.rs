@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -24,6 +25,8 @@ use crate::saga::{Begun, Change, Found, Outcome, Outcomes, Receipt, Spec, StepEr
 pub const VERB: &str = "take-lock";
 
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// GitHub counts what it is asked.
+const ASK_AGAIN_SECONDS: i64 = 300;
 /// An hour is how long a token of a workspace lives; none is made for a job that is over.
 const TOKENS_LIVE_SECONDS: i64 = 3600;
 
@@ -86,6 +89,7 @@ impl TakeLock {
         let started = world.clock.now();
         let mut told = String::new();
         let mut dead: Option<String> = None;
+        let mut asked: Option<Timestamp> = None;
         loop {
             let since = world.clock.now().to_string();
             let holder = Holder { id: id.to_owned(), since, forced: dead.is_some(), user: claim.user.clone() };
@@ -114,12 +118,15 @@ impl TakeLock {
                 Some(sidecar) => sidecar.holder(world.clock.now()),
                 None => format!("{} since {}", held.user, held.since),
             };
-            if let Some(sidecar) = &sidecar
-                && is_dead(sidecar, claim, world).await
-                && self.id_in_file().await?.as_deref() == Some(&held.id)
-            {
-                dead = Some(who);
-                continue;
+            let now = world.clock.now();
+            let silent = sidecar.filter(|sidecar| may_be_dead(sidecar, claim, now));
+            let is_due = asked.is_none_or(|before| now.duration_since(before).as_secs() >= ASK_AGAIN_SECONDS);
+            if let Some(sidecar) = silent.filter(|_| is_due) {
+                asked = Some(now);
+                if is_over(&sidecar, world).await && self.id_in_file().await?.as_deref() == Some(&held.id) {
+                    dead = Some(who);
+                    continue;
+                }
             }
             let waited = world.clock.now().duration_since(started).unsigned_abs();
             if waited >= claim.wait || claim.stop.requested() {
@@ -180,13 +187,15 @@ impl TakeLock {
     }
 }
 
-/// Nothing of a run that is over, and whose tokens have died, writes any more. Where GitHub does not say so, or the lock
-/// is another repository's, a person has to.
-async fn is_dead(sidecar: &Sidecar, claim: &Claim, world: &World) -> bool {
+/// Nothing of a run that is over, and whose tokens have died, writes any more. A run of another repository is not ours to
+/// ask after.
+fn may_be_dead(sidecar: &Sidecar, claim: &Claim, now: Timestamp) -> bool {
     let ours = &claim.sidecar.repository;
-    if sidecar.silent_for(world.clock.now()) <= TOKENS_LIVE_SECONDS || sidecar.repository != *ours || ours.is_empty() {
-        return false;
-    }
+    !ours.is_empty() && sidecar.repository == *ours && sidecar.silent_for(now) > TOKENS_LIVE_SECONDS
+}
+
+/// Where GitHub does not say so, a person has to.
+async fn is_over(sidecar: &Sidecar, world: &World) -> bool {
     let Some(github) = &world.github else { return false };
     match github.is_over(&sidecar.run_id, sidecar.attempt).await {
         Ok(is_over) => is_over,
