@@ -40,7 +40,7 @@ rust: $(VENV)/.all description minilake
 
 # The whole fault matrix: every request of every stage with everything that can go wrong. `make test` plays a part.
 faults:
-	MLOPS_DEPLOY_ALL_FAULTS=1 cargo test --locked --test it -- fault_matrix
+	MLOPS_DEPLOY_ALL_FAULTS=1 cargo test --release --locked --test it -- fault_matrix
 
 # GitHub's published description of its API, which our requests are judged by; without npm they are not, and it says so.
 description:
