@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::bundle::compatibility::{NEW_STATE_VERSION as NEW_VERSION, NEWEST_STATE_VERSION as NEWEST_VERSION};
-use crate::bundle::planning::plan::Dependency;
+use crate::bundle::planning::node::Dependency;
 use crate::bundle::syntax::document;
 use crate::domain::{Failure, Reason};
 

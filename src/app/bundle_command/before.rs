@@ -1,7 +1,8 @@
 //! What stops a plan or a deployment before anything is done: a branch, a run, an edit, a
 //! volume that is not there.
 
-use super::hand::{Done, Quit, Ready, show};
+use super::hand::{Done, Quit, show};
+use super::ready::Ready;
 use crate::bundle::state::State;
 use crate::domain::{Diagnostic, Severity, Tree};
 use crate::steps::bundle::{active_runs, checks, edited};

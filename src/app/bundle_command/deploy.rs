@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use super::args::Deploy;
 use super::consent;
-use super::hand::{Done, Hand, Quit, Ready, show, tell};
+use super::hand::{Done, Hand, Quit, show, tell};
 use super::hooks::Hook;
 use super::meter::Meter;
+use super::ready::Ready;
 use super::session::CLI_VERSION;
 use crate::adapters::host::{LocalProcess, Masker};
 use crate::bundle::planning::plan::{Action, Plan, Planned, short};

@@ -3,8 +3,9 @@
 use super::args::Destroy;
 use super::consent;
 use super::deploy::{failures, list, prevented};
-use super::hand::{Done, Hand, Quit, Ready, show, tell};
+use super::hand::{Done, Hand, Quit, show, tell};
 use super::meter::Meter;
+use super::ready::Ready;
 use super::session::CLI_VERSION;
 use crate::bundle::planning::plan::Plan;
 use crate::bundle::state::State;

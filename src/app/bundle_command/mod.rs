@@ -15,6 +15,7 @@ mod lists;
 mod meter;
 mod plan;
 mod python;
+mod ready;
 mod run;
 mod run_parameters;
 mod session;

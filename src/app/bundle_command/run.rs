@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::args::{Output, Run};
-use super::hand::{Done, Hand, Ready};
+use super::hand::{Done, Hand};
 use super::lists::all_fields;
 use super::meter::Meter;
+use super::ready::Ready;
 use super::run_parameters;
 use crate::adapters::host::{Added, become_program};
 use crate::bundle::syntax::document;

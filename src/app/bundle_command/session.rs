@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::hand::{Quit, Ready, show, tell};
+use super::hand::{Quit, show, tell};
 use super::hooks::Hook;
+use super::ready::Ready;
 use crate::adapters::host::{LocalProcess, Masker};
 use crate::bundle::libraries;
 use crate::bundle::planning::plan::Plan;

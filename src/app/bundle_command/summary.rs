@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::args::{Output, Summary};
-use super::hand::{Done, Hand, Ready};
+use super::hand::{Done, Hand};
+use super::ready::Ready;
 use super::validate;
 use crate::bundle::kinds::{self, Kind};
 use crate::bundle::planning::node::NodeKey;

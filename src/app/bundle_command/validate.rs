@@ -1,7 +1,8 @@
 //! `bundle validate`: the resolved configuration, and what is wrong with it.
 
 use super::args::{Output, Validate};
-use super::hand::{Done, Hand, Quit, Ready, show};
+use super::hand::{Done, Hand, Quit, show};
+use super::ready::Ready;
 use crate::bundle::syntax::json;
 use crate::domain::{Diagnostic, Failure, Reason, Severity, Tree};
 use crate::steps::bundle::checks;

@@ -6,6 +6,7 @@
 
 mod account;
 mod scene;
+mod step;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -151,11 +152,11 @@ async fn perform(
     let start = Instant::now();
     let mut env = scene.step_environment(&runner, job.token(), act.stage)?;
     env.extend(act.inputs.into_iter().map(|(name, value)| (format!("INPUT_{}", name.to_uppercase()), value)));
-    let code = scene::run_step(&env, &[], &scene.checkout, account).await?;
+    let code = step::run(&env, &[], &scene.checkout, account).await?;
     for (name, value) in runner.state().map_err(scene::wrong)? {
         env.insert(format!("STATE_{name}"), value);
     }
-    let settled = scene::run_step(&env, &["settle"], &scene.checkout, account).await?;
+    let settled = step::run(&env, &["settle"], &scene.checkout, account).await?;
     job.finish(if code == 0 { Conclusion::Success } else { Conclusion::Failure });
     scene.keep(&runner, &folder).map_err(|e| unwritable(&folder, e))?;
     account.stage_ended(act.stage, code, start.elapsed(), &folder);

@@ -11,9 +11,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-
-use super::account::Account;
 use super::unwritable;
 use crate::domain::{Failure, Reason};
 use crate::inputs::Config;
@@ -313,29 +310,4 @@ fn python_is_there() -> bool {
     let mut python = std::process::Command::new("python3");
     python.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     python.status().is_ok_and(|status| status.success())
-}
-
-/// Runs our own program as a step and shows what it says. A killed step has 137.
-pub async fn run_step(
-    env: &BTreeMap<String, String>,
-    args: &[&str],
-    folder: &Path,
-    account: &Account,
-) -> Result<u8, Failure> {
-    let program = std::env::current_exe().map_err(wrong)?;
-    let mut command = tokio::process::Command::new(program);
-    command.args(args).env_clear().envs(env).current_dir(folder).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().map_err(wrong)?;
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let status = tokio::join!(show(out, account), show(err, account), child.wait()).2.map_err(wrong)?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(137))
-}
-
-async fn show(stream: Option<impl AsyncRead + Unpin>, account: &Account) {
-    let Some(stream) = stream else { return };
-    let mut lines = BufReader::new(stream).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        account.said(&line);
-    }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::release::Unpacked;
+use super::unpacked::Unpacked;
 use super::{Run, prepare, surroundings};
 use crate::app::disk::Disk;
 use crate::app::git;

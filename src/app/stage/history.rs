@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{configuration, connect, release, surroundings};
+use super::{configuration, connect, prepare, surroundings};
 use crate::adapters::host::LocalProcess;
 use crate::app::Desk;
 use crate::app::disk::Disk;
@@ -106,11 +106,11 @@ async fn read(
     let who = connect::Who { environment, client_id };
     let (world, _) = connect::connect(desk, inputs, &who, process, None)?;
     let files = VolumeFiles::new(world.workspace);
-    let own = release::ledger(environment, bundle).ok_or_else(|| no_books(config, &environment.name))?;
+    let own = prepare::ledger(environment, bundle).ok_or_else(|| no_books(config, &environment.name))?;
     let chain: Chain = own.read(&files).await?;
     let mut unasked = Vec::new();
     for other in config.environments.values().filter(|other| other.name != environment.name) {
-        let Some(theirs) = release::ledger(other, bundle) else { continue };
+        let Some(theirs) = prepare::ledger(other, bundle) else { continue };
         match theirs.read(&files).await {
             Ok(later) => chain.seen_by(&environment.name, &later).map_err(|broken| own.broken(&broken))?,
             Err(failure) if failure.reason == Reason::LedgerBroken => return Err(failure),

@@ -11,6 +11,7 @@ mod prepare;
 mod promotion;
 mod release;
 mod settle;
+mod unpacked;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

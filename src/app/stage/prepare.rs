@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::release;
 use crate::adapters::host::git::Repository;
 use crate::app::Desk;
 use crate::domain::fact::{Release, Tested};
@@ -20,6 +19,7 @@ use crate::policy::{Verdict, plan_principal};
 use crate::ports::engine::ActAs;
 use crate::stages::assignment::Assignment;
 use crate::stages::phases::train::{Taken, Trained};
+use crate::steps::ledger::Ledger;
 
 /// The configuration file, read and checked.
 pub async fn configuration(desk: &Desk, inputs: &Inputs) -> Result<Config, Failure> {
@@ -163,7 +163,7 @@ pub fn assignment(
     let writes = inputs.stage.writes();
     Arc::new(Assignment {
         target: target(inputs, environment),
-        ledger: release::ledger(environment, &work.bundle).filter(|_| work.release.is_some()),
+        ledger: ledger(environment, &work.bundle).filter(|_| work.release.is_some()),
         releases: match &config.releases {
             Releases::Volume(folder) if inputs.stage == Stage::DeployDev => Some(folder.clone()),
             _ => None,
@@ -184,4 +184,9 @@ pub fn assignment(
         act_as: act_as(environment, writes),
         run_key: run_key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect(),
     })
+}
+
+/// The ledger of an environment, if it keeps one.
+pub fn ledger(environment: &Environment, bundle: &str) -> Option<Ledger> {
+    Some(Ledger::new(&environment.name, environment.records.as_deref()?, bundle))
 }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use super::Run;
 use super::engine::{self, Engines};
+use super::prepare::ledger;
+use super::unpacked::Unpacked;
 use crate::adapters::host::Repository;
 use crate::adapters::host::archive::{self, FILES};
 use crate::adapters::host::folder_store::FolderStore;
@@ -28,19 +30,8 @@ use crate::ports::store::{beside, read_beside};
 use crate::ports::{Files, Store, World};
 use crate::report::headline;
 use crate::saga::Event;
-use crate::steps::ledger::Ledger;
 use crate::steps::volume::VolumeFiles;
 use crate::steps::volume_store::VolumeStore;
-
-/// A release whose files lie unpacked on this machine.
-pub struct Unpacked {
-    pub manifest: Manifest,
-    pub release: Release,
-    /// The folder of its databricks.yml.
-    pub bundle: PathBuf,
-    /// Nothing of it lies outside.
-    pub root: PathBuf,
-}
 
 /// Packs what is checked out, and unpacks it again: from here on that is the bundle.
 pub async fn pack(run: &Run<'_>, config: &Config, engines: &Engines) -> Result<Unpacked, Failure> {
@@ -253,11 +244,6 @@ pub fn store(config: &Config, world: &World) -> Result<Option<Arc<dyn Store>>, F
             Some(Arc::new(VolumeStore { files, folder: folder.clone() }))
         }
     })
-}
-
-/// The ledger of an environment, if it keeps one.
-pub fn ledger(environment: &Environment, bundle: &str) -> Option<Ledger> {
-    Some(Ledger::new(&environment.name, environment.records.as_deref()?, bundle))
 }
 
 /// What the ledger of the environment before says of a release.

@@ -5,7 +5,7 @@
 
 use crate::bundle::passes::bundle::Bundle;
 use crate::bundle::passes::paths;
-use crate::bundle::source::{EntryKind, Source, clean, join, parent};
+use crate::bundle::source::{Source, clean, join, parent};
 use crate::bundle::syntax::glob;
 use crate::domain::{Diagnostic, Failure, Map, Node, Reason, Tree};
 
@@ -18,21 +18,6 @@ pub fn relative_to_bundle(bundle: &mut Bundle<'_>) {
             path.node = Node::String(join(&folder, local));
         }
     }
-}
-
-/// What is wrong where an artifact is to be built in a folder that is not there.
-pub fn missing_folder(bundle: &Bundle<'_>) -> Option<Diagnostic> {
-    let artifacts = bundle.config.get("artifacts").and_then(Tree::as_map).into_iter().flatten();
-    let named = artifacts.filter_map(|(_, artifact)| artifact.text(&["path"]));
-    named.filter(|path| paths::is_local(path)).find_map(|path| {
-        let why = match bundle.source.stat(path) {
-            Ok(Some(EntryKind::File)) => format!("expected {path} to be a directory but found a file"),
-            Ok(Some(_)) => return None,
-            Ok(None) => format!("directory {path} not found"),
-            Err(failure) => failure.message,
-        };
-        Some(Diagnostic::error(why))
-    })
 }
 
 /// The pass: artifacts with full paths, and a wheel project at the root even when nobody

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::bundle::passes::bundle::Bundle;
 use crate::bundle::passes::notebook::{self, FileKind};
-use crate::bundle::passes::{artifacts, path_fields};
+use crate::bundle::passes::path_fields;
 use crate::bundle::source::{EntryKind, clean, join, parent};
 use crate::bundle::syntax::glob;
 use crate::domain::{Diagnostic, Failure, Node, Path, Tree};
@@ -31,6 +31,21 @@ pub fn relative_to_bundle(bundle: &mut Bundle<'_>) {
             tree.node = Node::String(now);
         }
     }
+}
+
+/// What is wrong where an artifact is to be built in a folder that is not there.
+fn missing_folder(bundle: &Bundle<'_>) -> Option<Diagnostic> {
+    let artifacts = bundle.config.get("artifacts").and_then(Tree::as_map).into_iter().flatten();
+    let named = artifacts.filter_map(|(_, artifact)| artifact.text(&["path"]));
+    named.filter(|path| is_local(path)).find_map(|path| {
+        let why = match bundle.source.stat(path) {
+            Ok(Some(EntryKind::File)) => format!("expected {path} to be a directory but found a file"),
+            Ok(Some(_)) => return None,
+            Ok(None) => format!("directory {path} not found"),
+            Err(failure) => failure.message,
+        };
+        Some(Diagnostic::error(why))
+    })
 }
 
 /// A path of its own machine: neither rooted nor with a scheme such as `dbfs:`.
@@ -94,7 +109,7 @@ pub fn translate(bundle: &mut Bundle<'_>) {
         };
         tree.node = Node::String(now);
     }
-    if let Some(diagnostic) = artifacts::missing_folder(bundle) {
+    if let Some(diagnostic) = missing_folder(bundle) {
         return bundle.report(diagnostic);
     }
     bundle.config = config;

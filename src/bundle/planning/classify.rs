@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::bundle::fields::{Type, message};
 use crate::bundle::kinds::{Kind, Rule, Then, When};
-use crate::bundle::planning::diff::{Place, same};
+use crate::bundle::planning::diff::same;
+use crate::bundle::planning::place::{Place, alike};
 use crate::bundle::planning::plan::Action;
 
 type Verdict = (Action, Option<&'static str>);
@@ -122,11 +123,6 @@ fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
 fn covers(rule: &str, place: &str) -> bool {
     let below = |place: &str| place.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     below(place) || alike(place).is_some_and(|place| below(&place))
-}
-
-/// The rules' name for a place: a task inside `for_each_task` is a task like any other.
-pub(super) fn alike(place: &str) -> Option<String> {
-    place.strip_prefix("tasks.*.for_each_task.task.").map(|rest| format!("tasks.*.{rest}"))
 }
 
 fn in_remote(kind: &Kind, place: &Place) -> bool {

@@ -11,51 +11,13 @@ use serde_json::{Map, Value};
 
 use crate::bundle::fields::{Type, message};
 use crate::bundle::kinds::Kind;
-
-/// Where a difference lies: how it is printed, and how rules name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// `tasks[task_key='train'].run_if`
-    pub path: String,
-    /// `tasks.*.run_if`
-    pub rule: String,
-    pub kind: Type,
-    steps: Vec<Step>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    Field(String),
-    Index(usize),
-    Keyed(&'static str, String),
-}
+use crate::bundle::planning::place::{Place, Step, alike, key_of};
 
 /// Everything that differs between `left` and `right`, both of the message `kind.state`.
 pub fn differences(kind: &'static Kind, left: &Value, right: &Value) -> BTreeMap<String, Place> {
     let mut walk = Walk { kind, found: BTreeMap::new(), steps: Vec::new(), path: String::new(), rule: String::new() };
     walk.value(Some(left), Some(right), &Type::Message(kind.state));
     walk.found
-}
-
-impl Place {
-    /// What lies here in `value`.
-    pub fn get<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        self.steps.iter().try_fold(value, |value, step| match step {
-            Step::Field(name) => value.get(name),
-            Step::Index(at) => value.get(at),
-            Step::Keyed(field, key) => {
-                value.as_array()?.iter().find(|item| key_of(item, field).map_or("", String::as_str) == key)
-            }
-        })
-    }
-
-    /// The first field of the path, for `missing_in_remote`.
-    pub fn first_field(&self) -> Option<&str> {
-        match self.steps.first()? {
-            Step::Field(name) => Some(name),
-            _ => None,
-        }
-    }
 }
 
 struct Walk {
@@ -138,7 +100,7 @@ impl Walk {
     }
 
     fn list(&mut self, left: &[Value], right: &[Value], item: &Type) {
-        let like = crate::bundle::planning::classify::alike(&self.rule);
+        let like = alike(&self.rule);
         let place = like.as_deref().unwrap_or(&self.rule);
         let keys: Vec<&'static str> =
             self.kind.keyed.iter().filter(|(rule, _)| *rule == place).map(|(_, key)| *key).collect();
@@ -184,13 +146,6 @@ fn by_key<'v>(list: &'v [Value], fields: &[&'static str]) -> Option<ByKey<'v>> {
         out.order.push(key);
     }
     Some(out)
-}
-
-fn key_of<'v>(item: &'v Value, field: &str) -> Option<&'v String> {
-    match item.get(field)? {
-        Value::String(key) if !key.is_empty() => Some(key),
-        _ => None,
-    }
 }
 
 /// Equal as JSON: 1 and 1.0 are the same, the order of keys does not matter.

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod knowledge;
 pub mod lookup;
 pub mod node;
+pub mod place;
 pub mod plan;
 pub mod planner;
 pub mod references;

@@ -15,6 +15,13 @@ pub struct NodeKey {
     pub child: Option<String>,
 }
 
+/// That a node must be there before another, and the reference that says so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Dependency {
+    pub node: String,
+    pub label: String,
+}
+
 impl NodeKey {
     pub fn resource(kind: &str, key: &str) -> Self {
         Self { kind: kind.to_owned(), key: key.to_owned(), child: None }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::bundle::kinds::Kind;
+use crate::bundle::planning::node::Dependency;
 use crate::bundle::planning::typed::Blank;
 use crate::bundle::state::Deployed;
 use crate::domain::Origin;
@@ -57,13 +58,6 @@ impl Action {
             Action::Delete => "Deleted",
         }
     }
-}
-
-/// That a node must be there before another, and the reference that says so.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct Dependency {
-    pub node: String,
-    pub label: String,
 }
 
 /// One field that differs between the last deployment, the configuration and the workspace.

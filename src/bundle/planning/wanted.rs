@@ -8,7 +8,7 @@ use crate::bundle::facts::User;
 use crate::bundle::fields::Type;
 use crate::bundle::kinds::{self, Child, Entries, Kind};
 use crate::bundle::passes::bundle::Unsupported;
-use crate::bundle::planning::plan::Dependency;
+use crate::bundle::planning::node::Dependency;
 use crate::bundle::planning::references::{self, Step};
 use crate::bundle::planning::typed::{self, Blank, Own};
 use crate::domain::path::Path;

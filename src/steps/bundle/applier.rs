@@ -1,22 +1,22 @@
-//! Carries a plan out: the values that references become, the order, the state in the end.
+//! Carries a plan out: the values that references become, and the state in the end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
 use super::book::Book;
-use super::change_resource::{ChangeResource, VERB};
 use super::read;
 use crate::bundle::fields::Type;
 use crate::bundle::planning::lookup::{self, Known};
-use crate::bundle::planning::plan::{Action, Dependency, Plan, Planned};
+use crate::bundle::planning::node::Dependency;
+use crate::bundle::planning::plan::{Action, Plan, Planned};
 use crate::bundle::planning::references::Step;
 use crate::bundle::planning::{answers, requests, typed};
 use crate::bundle::state::Deployed;
 use crate::domain::{Failure, Reason};
 use crate::ports::World;
-use crate::saga::{Graph, StepError};
+use crate::saga::StepError;
 
 /// Shared by all changes of one plan.
 pub struct Applier {
@@ -116,71 +116,4 @@ impl Applier {
         self.answers.lock().expect("no panic while the answers are held").insert(node.to_owned(), answer);
         Ok(())
     }
-
-    /// The changes of the plan: what is needed comes before what needs it, and goes after.
-    pub fn graph(self: &Arc<Self>) -> Graph<World> {
-        self.add_to(Graph::new())
-    }
-
-    pub fn add_to(self: &Arc<Self>, mut graph: Graph<World>) -> Graph<World> {
-        let after = self.order();
-        let mut added: BTreeSet<&str> = BTreeSet::new();
-        let mut left: Vec<&str> = after.keys().copied().collect();
-        while !left.is_empty() {
-            let before = left.len();
-            left.retain(|node| {
-                let waits = after[node].iter().any(|other| after.contains_key(other) && !added.contains(other));
-                if !waits {
-                    added.insert(node);
-                    self.add(&mut graph, node, &after[node]);
-                }
-                waits
-            });
-            if left.len() == before {
-                // The planner refuses circles; entries of an old state may still form one.
-                for node in std::mem::take(&mut left) {
-                    self.add(&mut graph, node, &BTreeSet::new());
-                }
-            }
-        }
-        graph
-    }
-
-    fn add(self: &Arc<Self>, graph: &mut Graph<World>, node: &str, after: &BTreeSet<&str>) {
-        let after: Vec<String> = after.iter().map(|other| id_of(other)).collect();
-        if let Some(change) = ChangeResource::new(self, node) {
-            graph.add(Arc::new(change), &after);
-        }
-    }
-
-    /// For each node that changes, those that must be changed before.
-    pub fn order(&self) -> BTreeMap<&str, BTreeSet<&str>> {
-        let mut after: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (node, planned) in self.plan.changing() {
-            after.entry(node).or_default();
-            let goes = planned.action == Action::Delete;
-            if !goes {
-                let needs = planned.depends_on.iter().map(|d| d.node.as_str()).filter(|on| self.changes(on));
-                after.entry(node).or_default().extend(needs);
-            }
-            // What goes, goes after everything that needed it until now.
-            let needed = planned.deployed.iter().flat_map(|d| &d.depends_on).map(|d| d.node.as_str());
-            for on in needed.filter(|on| self.goes(on) && *on != node.as_str()) {
-                after.entry(on).or_default().insert(node);
-            }
-        }
-        after
-    }
-
-    fn changes(&self, node: &str) -> bool {
-        self.plan.nodes.get(node).is_some_and(|p| p.action != Action::Skip)
-    }
-
-    fn goes(&self, node: &str) -> bool {
-        self.plan.nodes.get(node).is_some_and(|p| p.action == Action::Delete)
-    }
-}
-
-fn id_of(node: &str) -> String {
-    format!("{VERB} {node}")
 }

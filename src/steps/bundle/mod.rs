@@ -16,6 +16,7 @@ pub mod lock;
 pub mod look_up;
 pub mod manifest;
 pub mod mirror;
+mod order;
 pub mod put_file;
 pub mod put_late;
 pub mod read;
