@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod event;
+mod mistake;
 pub mod parse;
 pub mod period;
 pub mod raw;

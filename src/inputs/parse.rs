@@ -1,8 +1,8 @@
 //! Texts to types, once, at the door. Every mistake is found before any is reported.
 
-use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use super::mistake::{Mistake, shown};
 use super::period::Period;
 use super::raw::{INPUTS, Raw};
 use crate::domain::nearest::nearest;
@@ -61,25 +61,6 @@ pub struct Surroundings {
     pub confined: bool,
 }
 
-/// One mistake: the input's name and what is wrong, with what was given and an example.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    pub input: String,
-    pub message: String,
-}
-
-impl Mistake {
-    pub fn of(input: String, message: impl Into<String>) -> Self {
-        Self { input, message: message.into() }
-    }
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", shown(&self.input), self.message)
-    }
-}
-
 /// All mistakes as one failure.
 fn refuse(mistakes: &[Mistake]) -> Failure {
     let mut message = match mistakes.len() {
@@ -90,15 +71,6 @@ fn refuse(mistakes: &[Mistake]) -> Failure {
         message.push_str(&format!("\n  {mistake}"));
     }
     Failure::new(Reason::InvalidInput, message)
-}
-
-/// A given text as it may be repeated: one line, not too long.
-fn shown(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    match clean.char_indices().nth(60) {
-        Some((at, _)) => format!("{}…", &clean[..at]),
-        None => clean,
-    }
 }
 
 impl Inputs {

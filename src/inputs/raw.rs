@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 
 use serde::Deserialize;
 
-use super::parse::Mistake;
+use super::mistake::Mistake;
 use crate::domain::Secret;
 use crate::domain::nearest::nearest;
 

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::phases::preflight::Promotion;
-use super::phases::train::{Taken, Trained};
-use crate::domain::fact::{Release, Tested};
+use super::phases::endpoint::Serve;
+use crate::domain::fact::{Release, Rival, Tested};
 use crate::domain::ledger::Head;
-use crate::inputs::config::{Environment, Smoke};
+use crate::domain::{Alias, ModelName, ModelVersion};
+use crate::inputs::config::{Environment, Smoke, Train};
 use crate::inputs::event::Occasion;
+use crate::policy::gate::Demand;
 use crate::ports::engine::ActAs;
 use crate::steps::ledger::Ledger;
+use crate::steps::model::find_version::Way;
 
 #[derive(Clone)]
 pub struct Assignment {
@@ -60,5 +62,51 @@ impl Assignment {
 
     pub fn commit_text(&self) -> &str {
         self.commit.as_deref().unwrap_or_default()
+    }
+}
+
+/// A model that the stage trains, and what must be shown of it.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The model's key in the bundle.
+    pub key: String,
+    pub model: ModelName,
+    pub train: Train,
+    pub way: Way,
+    pub validate: Vec<Smoke>,
+    pub demands: BTreeMap<String, Demand>,
+    /// Where the champion may be, the likeliest first: what is promoted to, and this model itself.
+    pub rivals: Vec<ModelName>,
+    pub alias: Alias,
+}
+
+/// A version that an earlier environment trained and judged, and what must be shown of it here.
+#[derive(Clone)]
+pub struct Taken {
+    pub promotion: Arc<Promotion>,
+    pub validate: Vec<Smoke>,
+}
+
+/// One model on its way to the environment.
+#[derive(Clone)]
+pub struct Promotion {
+    /// The model's key in the bundle.
+    pub key: String,
+    pub source: ModelName,
+    pub version: ModelVersion,
+    /// Whom the earlier stage's ledger says it was compared with.
+    pub champion: Option<Rival>,
+    pub destination: ModelName,
+    /// What is moved to the version in the end; none where the environment only passes it on.
+    pub alias: Option<Alias>,
+    pub serve: Option<Serve>,
+    /// Keys of the jobs that train.
+    pub training: Vec<String>,
+}
+
+impl Promotion {
+    /// Both environments have one model: there is nothing to copy.
+    pub fn is_shared(&self) -> bool {
+        self.source == self.destination
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::assignment::Promotion;
 use super::phase::Phase;
 use super::phases::alias::MoveChampion;
 use super::phases::carry_on::Carrying;
@@ -13,7 +14,7 @@ use super::phases::copy::{Copy, copied};
 use super::phases::deployment::{self, Parts};
 use super::phases::endpoint::{self, Promoted};
 use super::phases::look::Unchanged;
-use super::phases::preflight::{Preflight, Promotion};
+use super::phases::preflight::Preflight;
 use super::phases::record::Record;
 use super::phases::watch::Watch;
 use crate::domain::{Failure, Reason};

@@ -9,9 +9,8 @@ use crate::domain::release::Manifest;
 use crate::domain::{Alias, Failure, ModelName, Reason};
 use crate::inputs::Config;
 use crate::inputs::config::{Environment, Model, Train, VersionFrom};
+use crate::stages::assignment::{Promotion, Taken, Trained};
 use crate::stages::phases::gate;
-use crate::stages::phases::preflight::Promotion;
-use crate::stages::phases::train::{Taken, Trained};
 use crate::steps::model::find_version::Way;
 
 /// The environment that models are promoted to: the champion that counts is there.

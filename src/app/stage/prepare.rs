@@ -17,8 +17,7 @@ use crate::inputs::parse::Inputs;
 use crate::policy::host_allowed::{self, NamedHost};
 use crate::policy::{Verdict, plan_principal};
 use crate::ports::engine::ActAs;
-use crate::stages::assignment::Assignment;
-use crate::stages::phases::train::{Taken, Trained};
+use crate::stages::assignment::{Assignment, Taken, Trained};
 use crate::steps::ledger::Ledger;
 
 /// The configuration file, read and checked.

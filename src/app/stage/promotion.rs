@@ -11,8 +11,8 @@ use crate::inputs::config::{Model, Serve as Asked};
 use crate::policy::canary_is_well::Demands;
 use crate::policy::candidate_answers::Limits;
 use crate::stages::assignment::Assignment;
+use crate::stages::assignment::Promotion;
 use crate::stages::phases::endpoint::Serve;
-use crate::stages::phases::preflight::Promotion;
 
 /// `target` is the resolved configuration of this stage's target.
 pub fn promotion(

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::copy::copied;
 use super::deployment::HELD;
-use super::preflight::Promotion;
 use super::record::{fact, started};
 use super::recovery::RECOVERY;
 use crate::domain::endpoint::Serving;
@@ -24,6 +23,7 @@ use crate::policy::may_carry_on::{self, Left};
 use crate::ports::World;
 use crate::saga::take_over::{finished, had_failed};
 use crate::saga::{Begun, Entry, Event, Found as Made, Nature, Receipt, Step, TakenOver, Unfinished};
+use crate::stages::assignment::Promotion;
 use crate::stages::phase::Context;
 use crate::steps::model::copy_version::{self, Copied, tags};
 use crate::steps::model::{Registry, move_alias};

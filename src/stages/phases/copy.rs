@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::preflight::Promotion;
 use crate::domain::{Digest, Failure, ModelName, ModelVersion, Reason};
 use crate::saga::{Begun, Graph};
-use crate::stages::assignment::Assignment;
+use crate::stages::assignment::{Assignment, Promotion};
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::Registry;
 use crate::steps::model::copy_version::{self, Copied, CopyVersion, Lineage};

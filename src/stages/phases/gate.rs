@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::jobs;
-use super::train::{self, Trained};
+use super::train;
 use crate::domain::fact::{self, Rival, Tested};
 use crate::domain::{Failure, Purpose, Reason};
 use crate::inputs::config::{Dataset, Model};
@@ -15,7 +15,7 @@ use crate::policy::Verdict;
 use crate::policy::gate::{self, Champion, Comparison, Demand, Score, Scores};
 use crate::ports::World;
 use crate::saga::{Begun, Graph};
-use crate::stages::assignment::Assignment;
+use crate::stages::assignment::{Assignment, Trained};
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::champion;
 use crate::steps::model::measured::{Measured, measured};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::endpoint::Serve;
-use crate::domain::fact::{Intent, Rival};
+use crate::domain::fact::Intent;
 use crate::domain::rights::{Right, Securable};
 use crate::domain::{Alias, Failure, ModelName, ModelVersion, Reason, fact};
 use crate::policy::may_promote::Successor;
@@ -14,36 +14,12 @@ use crate::policy::{Verdict, may_promote};
 use crate::ports::engine::{Engine, EnginePlan};
 use crate::ports::{Request, World};
 use crate::saga::Begun;
-use crate::stages::assignment::Assignment;
+use crate::stages::assignment::{Assignment, Promotion};
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::model::registry::Registered;
 use crate::steps::model::rights::Holder;
 use crate::steps::model::{Registry, champion, triggers};
 use crate::steps::serve::endpoint;
-
-/// One model on its way to the environment.
-#[derive(Clone)]
-pub struct Promotion {
-    /// The model's key in the bundle.
-    pub key: String,
-    pub source: ModelName,
-    pub version: ModelVersion,
-    /// Whom the earlier stage's ledger says it was compared with.
-    pub champion: Option<Rival>,
-    pub destination: ModelName,
-    /// What is moved to the version in the end; none where the environment only passes it on.
-    pub alias: Option<Alias>,
-    pub serve: Option<Serve>,
-    /// Keys of the jobs that train.
-    pub training: Vec<String>,
-}
-
-impl Promotion {
-    /// Both environments have one model: there is nothing to copy.
-    pub fn is_shared(&self) -> bool {
-        self.source == self.destination
-    }
-}
 
 pub struct Preflight {
     pub promotions: Vec<Arc<Promotion>>,

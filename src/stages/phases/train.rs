@@ -16,43 +16,20 @@ use super::deployment::{self, Parts};
 use super::gate::{self, Gate, Tag};
 use super::jobs;
 use super::look::Unchanged;
-use super::preflight::Promotion;
 use super::record;
 use super::watch::Watch;
 use crate::domain::fact::{self, Release, Tested};
-use crate::domain::{Alias, Failure, ModelName, Purpose, Reason};
-use crate::inputs::config::{Smoke, Train};
-use crate::policy::gate::{Champion, Demand, Scores};
+use crate::domain::{Failure, Purpose, Reason};
+use crate::inputs::config::Smoke;
+use crate::policy::gate::{Champion, Scores};
 use crate::policy::tests_its_version;
 use crate::policy::trained_from::{self, TAGS};
 use crate::policy::{self, Verdict};
 use crate::saga::{Begun, Graph};
-use crate::stages::assignment::Assignment;
+use crate::stages::assignment::{Assignment, Trained};
 use crate::stages::phase::{Context, Decision, Phase};
-use crate::steps::model::find_version::{self, Way};
+use crate::steps::model::find_version;
 use crate::steps::model::withdraw_gate::WithdrawGate;
-
-/// A model that the stage trains, and what must be shown of it.
-#[derive(Clone, Debug)]
-pub struct Trained {
-    /// The model's key in the bundle.
-    pub key: String,
-    pub model: ModelName,
-    pub train: Train,
-    pub way: Way,
-    pub validate: Vec<Smoke>,
-    pub demands: BTreeMap<String, Demand>,
-    /// Where the champion may be, the likeliest first: what is promoted to, and this model itself.
-    pub rivals: Vec<ModelName>,
-    pub alias: Alias,
-}
-
-/// A version that an earlier environment trained and judged, and what must be shown of it here.
-#[derive(Clone)]
-pub struct Taken {
-    pub promotion: Arc<Promotion>,
-    pub validate: Vec<Smoke>,
-}
 
 /// A deployment with `between` and the tests of its models behind it. `unchanged` is the phase to go on with where nothing
 /// is to be deployed. What the bundle no longer has is deleted last: until then everything can be taken back.

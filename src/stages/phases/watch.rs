@@ -7,14 +7,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::copy::copied;
-use super::preflight::Promotion;
 use super::record::fact;
 use crate::domain::fact::{self, CarriedOn};
 use crate::domain::{Failure, Reason};
 use crate::policy::{Verdict, may_promote};
 use crate::ports::engine::Engine;
 use crate::saga::Begun;
-use crate::stages::assignment::Assignment;
+use crate::stages::assignment::{Assignment, Promotion};
 use crate::stages::phase::{Context, Decision, Phase};
 use crate::steps::runs_since::runs_since;
 use crate::steps::serve::endpoint;
