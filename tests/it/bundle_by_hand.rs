@@ -239,6 +239,22 @@ async fn a_deployment_that_changed_nothing_makes_no_state() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_read_may_still_be_deleted_and_is_never_taken_for_gone() {
+    let hand = Hand::with(ONE_JOB).await;
+    hand.done(&["deploy"]).await;
+    hand.workspace.control().fail(Rule::on("GET", "/api/2.2/jobs/get", Fault::status(403)).always());
+    let plan = hand.run(&["plan"]).await;
+    let said = String::from_utf8_lossy(&plan.stderr).into_owned();
+    assert!(!plan.status.success() && said.contains("read resources.jobs.j"), "{said}");
+
+    fs::write(hand.folder.path().join("databricks.yml"), "bundle: {name: hand}\n").unwrap();
+    let removed = hand.run(&["deploy", "--auto-approve"]).await;
+    let said = String::from_utf8_lossy(&removed.stderr).into_owned();
+    assert!(removed.status.success() && said.contains("it is deleted unseen"), "{said}");
+    assert_eq!(hand.jobs().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_deployment_is_taken_up_from_its_log() {
     let hand = Hand::with(ONE_JOB).await;
     let late = Fault::Delay { millis: 60_000 };

@@ -43,6 +43,47 @@ fn a_target_that_sets_a_section_of_the_bundle_to_nothing_does_not_override_it() 
 }
 
 #[test]
+fn nothing_takes_the_place_of_another_sort_of_thing() {
+    let bundle = |below: &str, above: &str| {
+        of(&format!(
+            "bundle: {{name: y}}\nvariables: {{n: {{default: 4}}}}\n{below}\ntargets:\n  t:\n    variables: {{n: 5}}\n    {above}\n"
+        ))
+    };
+    let refused = |below: &str, above: &str| {
+        let resolved = bundle(below, above);
+        assert_eq!(text_at(&resolved, &["variables", "n", "default"]), "4", "the bundle stays as it was");
+        errors(&resolved).join("; ")
+    };
+    let of_target = "failed to perform target override for target=t: ";
+    assert_eq!(
+        refused("presets: {jobs_max_concurrent_runs: '${var.n}'}", "presets: {jobs_max_concurrent_runs: 9}"),
+        format!("{of_target}failed to merge target=t field=presets: cannot merge string with int")
+    );
+    assert_eq!(
+        refused("resources: {jobs: {j: {tags: {a: b}}}}", "resources: {jobs: {j: {tags: '${var.n}'}}}"),
+        format!("{of_target}failed to merge target=t field=resources: cannot merge map with string")
+    );
+    // The first by name, wherever it is written.
+    let job =
+        |tags: &str, runs: &str| format!("resources: {{jobs: {{j: {{tags: {tags}, max_concurrent_runs: {runs}}}}}}}");
+    assert_eq!(
+        refused(&job("{a: b}", "'${var.n}'"), &job("'${var.n}'", "2")),
+        format!("{of_target}failed to merge target=t field=resources: cannot merge string with int")
+    );
+    let fine =
+        bundle("resources: {jobs: {j: {name: 5, tags: {a: b}}}}", "resources: {jobs: {j: {name: x, tags: {a: 5}}}}");
+    assert_eq!((errors(&fine), text_at(&fine, &["resources", "jobs", "j", "name"])), (vec![], "\"x\"".to_owned()));
+
+    let source = InMemory::new()
+        .with("databricks.yml", "bundle: {name: y}\ninclude: [r/*.yml]\npresets: {jobs_max_concurrent_runs: 4}\n")
+        .with("r/a.yml", "resources: {jobs: {a: {name: a}}}\n")
+        .with("r/b.yml", "resources: {jobs: {b: {name: b}}}\npresets: {jobs_max_concurrent_runs: '${var.n}'}\n");
+    let files = resolved(&source, Options::default());
+    assert_eq!(errors(&files), ["cannot merge int with string"]);
+    assert_eq!(text_at(&files, &["resources"]), r#"{"jobs":{"a":{"name":"a"}}}"#);
+}
+
+#[test]
 fn whatever_lies_in_a_schema_of_the_bundle_follows_its_name() {
     let resolved = of("bundle: {name: y}\nresources:\n  schemas: {s: {catalog_name: main, name: ml}}\n\
          \x20 quality_monitors:\n    m: {table_name: main.ml.t, assets_dir: /x, output_schema_name: main.ml, snapshot: {}}\n\

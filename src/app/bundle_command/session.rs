@@ -8,8 +8,9 @@ use super::hooks::Hook;
 use super::ready::Ready;
 use crate::adapters::host::{LocalProcess, Masker};
 use crate::bundle::libraries;
-use crate::bundle::planning::plan::Plan;
-use crate::bundle::planning::planner::{self, NoPlan};
+use crate::bundle::planning::node::NodeKey;
+use crate::bundle::planning::plan::{Action, Plan};
+use crate::bundle::planning::planner::{self, Answers, NoPlan};
 use crate::bundle::planning::select;
 use crate::bundle::state::State;
 use crate::domain::{Diagnostic, Failure};
@@ -75,8 +76,9 @@ impl Ready {
 
     /// Reads what is deployed and plans to reach the configuration.
     pub async fn plan(&self, state: &State, select: &[String]) -> Result<Plan, Quit> {
-        let mut plan =
-            self.make_plan(state, |answers| planner::plan(self.config(), state, answers, CLI_VERSION)).await?;
+        let goes = |node: &str| !self.is_written(node);
+        let plan = |answers: &Answers| planner::plan(self.config(), state, answers, CLI_VERSION);
+        let mut plan = self.make_plan(state, goes, plan).await?;
         if !select.is_empty() {
             select::keep(&mut plan, &self.selected(select)?);
         }
@@ -92,17 +94,34 @@ impl Ready {
     }
 
     pub async fn plan_destroy(&self, state: &State) -> Result<Plan, Quit> {
-        self.make_plan(state, |answers| planner::plan_destroy(self.config(), state, answers, CLI_VERSION)).await
+        let plan = |answers: &Answers| planner::plan_destroy(self.config(), state, answers, CLI_VERSION);
+        self.make_plan(state, |_| true, plan).await
     }
 
+    /// What the workspace does not show need not be seen where it is deleted anyway.
     async fn make_plan(
         &self,
         state: &State,
-        plan: impl FnOnce(&planner::Answers) -> Result<Plan, NoPlan>,
+        goes: impl Fn(&str) -> bool,
+        plan: impl FnOnce(&Answers) -> Result<Plan, NoPlan>,
     ) -> Result<Plan, Quit> {
         let reads = planner::reads(state).map_err(no_plan)?;
-        let answers = read::all(self.rest.as_ref(), state, &reads).await?;
-        plan(&answers).map_err(no_plan)
+        let (answers, hidden) = read::all_but(self.rest.as_ref(), state, &reads, goes).await?;
+        let plan = plan(&answers).map_err(no_plan)?;
+        for (node, failure) in hidden {
+            if plan.nodes.get(&node).is_none_or(|planned| planned.action != Action::Delete) {
+                return Err(failure.into());
+            }
+            tell(&format!("Warn: {}; it is deleted unseen", failure.message));
+        }
+        Ok(plan)
+    }
+
+    /// Whether a node stands in the configuration under its own name.
+    fn is_written(&self, node: &str) -> bool {
+        let Some(key) = NodeKey::parse(node) else { return false };
+        let resource = self.config().find(&["resources", &key.kind, &key.key]);
+        resource.is_some_and(|resource| key.child.is_none_or(|child| resource.get(&child).is_some()))
     }
 }
 

@@ -3,8 +3,54 @@
 //! Mappings merge by key, lists append, everything else is replaced. A null says nothing: it
 //! cannot take a value away. The places of both sides are kept, for lists and mappings the
 //! earlier one first (that is where a reader looks for them), for plain values the winner.
+//!
+//! A value of one sort does not replace one of another, a number not a reference to one either:
+//! `fits` says so before anything is laid.
 
-use crate::domain::{Node, Tree};
+use std::fmt;
+
+use crate::domain::{Map, Node, Tree};
+
+/// Two values of different sorts in one place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    below: &'static str,
+    above: &'static str,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot merge {} with {}", self.below, self.above)
+    }
+}
+
+/// Which of several mismatches is the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    /// As the upper one is written.
+    Written,
+    /// By name.
+    Named,
+}
+
+/// Whether `over` can be laid on `base`.
+pub fn fits(base: &Tree, over: &Tree, first: First) -> Result<(), Mismatch> {
+    match (&base.node, &over.node) {
+        (Node::Null, _) | (_, Node::Null) | (Node::List(_), Node::List(_)) => Ok(()),
+        (Node::Map(below), Node::Map(above)) => all_fit(below, above, first),
+        (below, above) if std::mem::discriminant(below) == std::mem::discriminant(above) => Ok(()),
+        (below, above) => Err(Mismatch { below: below.kind(), above: above.kind() }),
+    }
+}
+
+fn all_fit(below: &Map, above: &Map, first: First) -> Result<(), Mismatch> {
+    let both = above.iter().filter_map(|(name, over)| Some((name, below.get(name)?, over)));
+    let mut both: Vec<(&String, &Tree, &Tree)> = both.collect();
+    if first == First::Named {
+        both.sort_by_key(|(name, ..)| *name);
+    }
+    both.into_iter().try_for_each(|(_, base, over)| fits(base, over, first))
+}
 
 /// Lays `over` on `base`. Both are taken apart, nothing is copied.
 pub fn merge(base: &mut Tree, over: Tree) {

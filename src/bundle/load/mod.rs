@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::bundle::facts::Options;
 use crate::bundle::fields;
+use crate::bundle::load::merge::First;
 use crate::bundle::passes::cli_version;
 use crate::bundle::source::{self, Source};
 use crate::bundle::syntax::{glob, json};
@@ -223,6 +224,10 @@ impl Loader<'_> {
                 self.report(what);
             }
             self.loaded.diagnostics.extend(one_per_file::recommendation(&name, &tree));
+            if let Err(mismatch) = merge::fits(&self.loaded.config, &tree, First::Written) {
+                self.report(Diagnostic::error(mismatch.to_string()));
+                return Ok(());
+            }
             merge::merge(&mut self.loaded.config, tree);
         }
         Ok(())

@@ -5,7 +5,8 @@
 //! is not merged into the default's), and so does its `run_as`.
 
 use crate::bundle::facts::Options;
-use crate::bundle::load::{TargetInfo, merge};
+use crate::bundle::load::TargetInfo;
+use crate::bundle::load::merge::{self, First};
 use crate::domain::{Diagnostic, Map, Node, Tree};
 
 /// Sections of a target that merge into the section of the same name.
@@ -87,17 +88,20 @@ pub fn choose(config: &Tree, options: &Options) -> Result<String, Diagnostic> {
     }
 }
 
-/// Lays the target over the bundle; the other targets are gone afterwards.
+/// Lays the target over the bundle; the other targets are gone afterwards. Where that cannot be, all stays as it is.
 pub fn select(config: &mut Tree, name: &str, found: &mut Vec<Diagnostic>) -> Result<(), Diagnostic> {
+    if let Some(target) = config.find_mut(&["targets", name])
+        && let Some(old) = target.remove("compute_id").filter(|v| v.as_str() != Some(""))
+    {
+        let what = "compute_id is deprecated, please use cluster_id instead";
+        found.push(Diagnostic::warning(what).path("compute_id").at_tree(&old));
+        target.set(&["cluster_id"], old);
+    }
     let mut target = config.find(&["targets", name]).cloned().unwrap_or_default();
+    fits(config, &target, name)
+        .map_err(|why| Diagnostic::error(format!("failed to perform target override for target={name}: {why}")))?;
     if let Some(variables) = target.remove("variables") {
-        override_variables(config, variables).map_err(|variable| {
-            let what = format!(
-                "failed to perform target override for target={name}: \
-                 variable {variable} is not defined but is assigned a value"
-            );
-            Diagnostic::error(what)
-        })?;
+        override_variables(config, variables);
     }
     let Node::Map(root) = &mut config.node else { return Ok(()) };
     for section in SECTIONS {
@@ -109,11 +113,6 @@ pub fn select(config: &mut Tree, name: &str, found: &mut Vec<Diagnostic>) -> Res
         root.insert("run_as".to_owned(), run_as);
     }
     root.shift_remove("targets");
-    if let Some(old) = target.remove("compute_id").filter(|v| v.as_str() != Some("")) {
-        let what = "compute_id is deprecated, please use cluster_id instead";
-        found.push(Diagnostic::warning(what).path("compute_id").at_tree(&old));
-        target.set(&["cluster_id"], old);
-    }
     for key in ["mode", "cluster_id"] {
         if let Some(value) = target.remove(key).filter(|v| v.as_str() != Some("")) {
             lay(root, "bundle", bundle_with(key, value));
@@ -171,13 +170,30 @@ fn lay(root: &mut Map, section: &str, over: Tree) {
     }
 }
 
-/// The error is the name of a variable that the bundle does not declare.
-fn override_variables(config: &mut Tree, over: Tree) -> Result<(), String> {
-    let Node::Map(over) = over.node else { return Ok(()) };
+/// Whether a target can be laid over the bundle: it gives no value to a variable that nobody declared, and puts
+/// nothing in the place of another sort of thing.
+fn fits(config: &Tree, target: &Tree, name: &str) -> Result<(), String> {
+    let given = target.get("variables").and_then(Tree::as_map).into_iter().flat_map(Map::keys);
+    let declared = |variable: &&String| config.find(&["variables", variable.as_str()]).is_some();
+    if let Some(variable) = given.into_iter().find(|variable| !declared(variable)) {
+        return Err(format!("variable {variable} is not defined but is assigned a value"));
+    }
+    for section in SECTIONS {
+        let (Some(there), Some(over)) = (config.get(section), target.get(section)) else { continue };
+        merge::fits(there, over, First::Named)
+            .map_err(|why| format!("failed to merge target={name} field={section}: {why}"))?;
+    }
+    for key in ["mode", "cluster_id", "git"] {
+        let (Some(there), Some(over)) = (config.find(&["bundle", key]), target.get(key)) else { continue };
+        merge::fits(there, over, First::Named).map_err(|why| why.to_string())?;
+    }
+    Ok(())
+}
+
+fn override_variables(config: &mut Tree, over: Tree) {
+    let Node::Map(over) = over.node else { return };
     for (name, mut value) in over {
-        let Some(declared) = config.find_mut(&["variables", &name]) else {
-            return Err(name);
-        };
+        let Some(declared) = config.find_mut(&["variables", &name]) else { continue };
         if declared.is_null() {
             declared.node = Node::Map(Map::new());
         }
@@ -190,5 +206,4 @@ fn override_variables(config: &mut Tree, over: Tree) -> Result<(), String> {
             declared.shift_remove("default");
         }
     }
-    Ok(())
 }

@@ -199,12 +199,13 @@ impl Planner<'_> {
             let Some(kind) = kinds::of_node(node) else {
                 return Err(NoPlan::Unsupported(vec![Unsupported { path: node.clone(), origin: None }]));
             };
-            let answer = self.answers.get(node).cloned().flatten();
+            let answered = self.answers.get(node);
+            let answer = answered.cloned().flatten();
             let planned = Planned {
                 node: node.clone(),
                 kind,
                 action: Action::Delete,
-                gone: answer.is_none() && !answers::is_listed(kind),
+                gone: answered == Some(&None) && !answers::is_listed(kind),
                 depends_on: entry.depends_on.clone(),
                 value: Value::Null,
                 blanks: Vec::new(),

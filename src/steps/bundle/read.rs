@@ -4,9 +4,9 @@
 //! kind are deployed, the list is asked. What it does not show is read one by one, and so is
 //! what it shows changed: a list that says less than it promises must change nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use serde_json::Value;
 
 use super::ask;
@@ -23,22 +23,50 @@ const AT_ONCE: usize = 32;
 /// A list costs a request for each page of it: for fewer than this it does not pay.
 const WORTH_A_LIST: usize = 20;
 
+/// Nodes that the workspace does not show, and what it says instead.
+pub type Hidden = BTreeMap<String, Failure>;
+
 /// What the workspace says about every node of the state.
 pub async fn all(rest: &dyn Rest, state: &State, reads: &[Read]) -> Result<Answers, Failure> {
-    let mut answers = listed(rest, state, reads).await?;
+    Ok(all_but(rest, state, reads, |_| false).await?.0)
+}
+
+/// The same where a node that `goes` may be hidden: whoever cannot read it may still delete it.
+pub async fn all_but(
+    rest: &dyn Rest,
+    state: &State,
+    reads: &[Read],
+    goes: impl Fn(&str) -> bool,
+) -> Result<(Answers, Hidden), Failure> {
+    let stays: Vec<Read> = reads.iter().filter(|read| !goes(&read.node)).cloned().collect();
+    let mut answers = listed(rest, state, &stays).await?;
     let left: Vec<Read> = reads.iter().filter(|read| !answers.contains_key(&read.node)).cloned().collect();
-    let found: Vec<(String, Option<Value>)> = stream::iter(left)
-        .map(|read| async move { one(rest, &read).await.map(|answer| (read.node, answer)) })
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
-    answers.extend(found);
-    Ok(answers)
+    let mut found =
+        stream::iter(left).map(|read| async move { (whole(rest, &read).await, read.node) }).buffer_unordered(AT_ONCE);
+    let mut hidden = Hidden::new();
+    while let Some((answer, node)) = found.next().await {
+        match answer {
+            Ok(answer) => drop(answers.insert(node, answer)),
+            Err(error) => {
+                let answered = error.status().is_some();
+                let failure = unread(error, &node);
+                if !answered || !goes(&node) {
+                    return Err(failure);
+                }
+                hidden.insert(node, failure);
+            }
+        }
+    }
+    Ok((answers, hidden))
 }
 
 /// One node; none where it is gone.
 pub async fn one(rest: &dyn Rest, read: &Read) -> Result<Option<Value>, Failure> {
-    whole(rest, read).await.map_err(|error| error.into_failure(format!("read {}", read.node)))
+    whole(rest, read).await.map_err(|error| unread(error, &read.node))
+}
+
+fn unread(error: RestError, node: &str) -> Failure {
+    error.into_failure(format!("read {node}"))
 }
 
 async fn whole(rest: &dyn Rest, read: &Read) -> Result<Option<Value>, RestError> {
