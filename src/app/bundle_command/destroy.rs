@@ -51,11 +51,9 @@ async fn destroy(ready: &Ready, state: &State, args: &Destroy) -> Done {
         let applier = Applier::new(plan.clone(), Book::new(next, Some(folder.log())), false);
         let execution = ready.execute(&applier, &Meter::on_stderr(quiet > 0)).await?;
         let state = applier.book.made().await.unwrap_or_else(|| state.clone());
+        // Of what failed half way the workspace's copy knows nothing, there as here: what is gone is found gone.
         folder.save_state(disk, &state).await?;
-        if let Err(quit) = failures(&applier, execution) {
-            ready.push_state(&state).await?;
-            return Err(quit);
-        }
+        failures(&applier, execution)?;
     }
     let root = ready.text(&["workspace", "root_path"]);
     ready.files.delete(root, true).await.map_err(|e| e.into_failure(format!("delete {root}")))?;

@@ -19,10 +19,11 @@ pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>;
     let rules = || kind.rules.iter().filter(|rule| covers(rule.field, &place.rule));
     let unchanged = equal(old, new);
     let untellable = remote.is_none() && !in_remote(kind, place);
+    let nothing = [old, new, remote].into_iter().all(|value| is_empty(value, &place.kind));
     // That the workspace never tells a field comes before what a rule says of a change to it.
     let changes = !(unchanged && untellable);
     if let Some(rule) = rules().find(|r| r.when == When::Any && r.then == Then::Skip).filter(|_| changes) {
-        return skip(rule.reason);
+        return skip(if nothing { "empty" } else { rule.reason });
     }
     if let Some(rule) = rules().find(|r| r.when == When::Mark) {
         return if equal(old, remote) { skip(rule.reason) } else { (Action::Update, None) };
@@ -38,7 +39,7 @@ pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>;
     if !unchanged && equal(new, remote) && !untold {
         return skip("remote_already_set");
     }
-    if [old, new, remote].into_iter().all(|value| is_empty(value, &place.kind)) {
+    if nothing {
         return skip("empty");
     }
     if unchanged {
