@@ -84,6 +84,37 @@ fn nothing_takes_the_place_of_another_sort_of_thing() {
 }
 
 #[test]
+fn a_reference_does_not_stand_for_a_section() {
+    let said = |section: &str| {
+        errors(&of(&format!("bundle: {{name: y}}\nvariables: {{s: {{default: x}}}}\n{section}\n"))).join("; ")
+    };
+    assert_eq!(said("resources: '${var.s}'"), "expected a map at \"resources\", found string");
+    assert_eq!(
+        said("targets: {t: {default: true}, u: '${var.s}'}"),
+        "expected a map to index \"targets.u.resources\", found string"
+    );
+    assert_eq!(
+        said("targets: '${var.s}'"),
+        "failed to rewrite /src/bundle/databricks.yml: expected a map or sequence, found string"
+    );
+    assert_eq!(said("workspace: '${var.s}'"), "expected a map to index \"workspace.host\", found string");
+    assert_eq!(said("sync: '${var.s}'"), "expected a map to index \"paths\", found string");
+    assert_eq!(said("sync: {paths: '${var.s}'}"), "expected a map or sequence, found string");
+    assert_eq!(said("resources: {jobs: {'': {name: x}}}"), "failed to collect resources: can't parse resource key");
+    assert_eq!(said("artifacts: {a: null}"), "Artifact not properly configured");
+}
+
+#[test]
+fn a_level_of_the_bundle_is_looked_at_where_there_is_something_to_give_it_for() {
+    let said =
+        |more: &str| errors(&of(&format!("bundle: {{name: y}}\npermissions: [{{user_name: a}}]\n{more}"))).join("; ");
+    assert_eq!(said(""), "");
+    assert_eq!(said("resources: {jobs: {}}\n"), "");
+    let wrong = "invalid permission level: , allowed values: [CAN_MANAGE, CAN_VIEW, CAN_RUN]";
+    assert_eq!(said("resources: {schemas: {s: {name: s, catalog_name: c}}}\n"), wrong);
+}
+
+#[test]
 fn whatever_lies_in_a_schema_of_the_bundle_follows_its_name() {
     let resolved = of("bundle: {name: y}\nresources:\n  schemas: {s: {catalog_name: main, name: ml}}\n\
          \x20 quality_monitors:\n    m: {table_name: main.ml.t, assets_dir: /x, output_schema_name: main.ml, snapshot: {}}\n\

@@ -76,8 +76,10 @@ pub fn load(source: &dyn Source, options: &Options) -> Result<Loaded, Failure> {
         Loader::includes,
         Loader::version,
         Loader::one_name_for_targets,
+        Loader::resources_are_sections,
         Loader::unique_keys,
         Loader::select,
+        Loader::places_are_sections,
     ] {
         step(&mut loader)?;
         if loader.loaded.failed() {
@@ -161,6 +163,15 @@ impl Loader<'_> {
         }
         if tree.is_null() {
             tree.node = Node::Map(Map::new());
+        }
+        if let Some(targets) = tree.get("targets").filter(|targets| !targets.is_null())
+            && targets.as_map().is_none()
+            && targets.as_list().is_none()
+        {
+            let kind = targets.node.kind();
+            let what = format!("failed to rewrite {}: expected a map or sequence, found {kind}", file.full);
+            self.report(Diagnostic::error(what).at_tree(targets));
+            return Ok(None);
         }
         target::expand_short_forms(&mut tree);
         fields::normalize(&mut tree, fields::ROOT, &mut self.loaded.diagnostics);
@@ -292,6 +303,39 @@ impl Loader<'_> {
             self.loaded.config.set(&["targets"], Node::Map(targets));
         }
         target::drop_nulls(&mut self.loaded.config);
+    }
+
+    /// A reference stands for a value: sections and resources of a target are looked into before it is one.
+    fn resources_are_sections(&mut self) -> Result<(), Failure> {
+        let config = &self.loaded.config;
+        let mut found = Vec::new();
+        if config.get("resources").is_some_and(|resources| resources.as_str().is_some()) {
+            found.push(Diagnostic::error("expected a map at \"resources\", found string"));
+        }
+        for (name, target) in config.get("targets").and_then(Tree::as_map).into_iter().flatten() {
+            if target.as_str().is_some() {
+                let what = format!("expected a map to index \"targets.{name}.resources\", found string");
+                found.push(Diagnostic::error(what));
+            }
+        }
+        self.loaded.diagnostics.extend(found);
+        Ok(())
+    }
+
+    /// The same for what is asked for before anything is looked up.
+    fn places_are_sections(&mut self) -> Result<(), Failure> {
+        let is_text = |path: &[&str]| self.loaded.config.find(path).is_some_and(|tree| tree.as_str().is_some());
+        let what = if is_text(&["workspace"]) {
+            "expected a map to index \"workspace.host\", found string"
+        } else if is_text(&["sync"]) {
+            "expected a map to index \"paths\", found string"
+        } else if is_text(&["sync", "paths"]) {
+            "expected a map or sequence, found string"
+        } else {
+            return Ok(());
+        };
+        self.report(Diagnostic::error(what));
+        Ok(())
     }
 
     /// A resource's key is unique over all kinds and files.

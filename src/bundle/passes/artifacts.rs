@@ -32,10 +32,12 @@ fn prepare_all(bundle: &mut Bundle<'_>) -> Result<(), Failure> {
     let root = bundle.options.root.clone();
     let source = bundle.source;
     let Some(artifacts) = bundle.config.get_mut("artifacts").and_then(Tree::as_map_mut) else { return Ok(()) };
-    let mut failed = None;
     for (name, artifact) in artifacts.iter_mut() {
         if artifact.is_null() {
-            failed = Some(format!("artifact {name} is not defined"));
+            let what = Diagnostic::error("Artifact not properly configured").at_tree(artifact);
+            bundle
+                .diagnostics
+                .push(what.detail(format!("`{name}` has nothing behind it: write its type, its build or its files")));
             continue;
         }
         let folder = artifact.origin().map_or(".", |origin| parent(&origin.file));
@@ -58,9 +60,6 @@ fn prepare_all(bundle: &mut Bundle<'_>) -> Result<(), Failure> {
             file.set(&["source"], format!("{full}/dist/*.whl"));
             artifact.set(&["files"], vec![file]);
         }
-    }
-    if let Some(what) = failed {
-        bundle.report(Diagnostic::error(what));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::bundle::fields;
 use crate::bundle::passes::bundle::Bundle;
-use crate::domain::{Diagnostic, Path, Tree};
+use crate::domain::{Diagnostic, Map, Path, Tree};
 
 /// The pass: required fields and enum values, before what follows from them is filled in.
 pub fn fields(bundle: &mut Bundle<'_>) {
@@ -131,6 +131,17 @@ pub fn etags(bundle: &mut Bundle<'_>) {
         found.push(Diagnostic::error(what).path(Path::of(&["resources", "dashboards", key])).at_tree(dashboard));
     }
     bundle.diagnostics.extend(found);
+}
+
+/// The pass: the key is a resource's name in plan and state.
+pub fn keys(bundle: &mut Bundle<'_>) {
+    let groups = bundle.config.get("resources").and_then(Tree::as_map).into_iter().flat_map(Map::values);
+    let nameless = groups.filter_map(Tree::as_map).find_map(|group| group.get(""));
+    if let Some(resource) = nameless {
+        let what = Diagnostic::error("failed to collect resources: can't parse resource key");
+        let what = what.at_tree(resource).detail("The key of a resource must not be empty.");
+        bundle.report(what);
+    }
 }
 
 /// The pass: what the workspace would not take without a name.

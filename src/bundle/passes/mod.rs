@@ -63,6 +63,7 @@ pub const PASSES: &[Pass] = &[
     interpolate::interpolate,
     unsupported::places,
     typed,
+    checks::keys,
     lists::merge_named,
     checks::volumes_hold_artifacts_only,
     served_models::rename,

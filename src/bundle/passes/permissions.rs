@@ -63,6 +63,11 @@ pub fn apply(bundle: &mut Bundle<'_>) {
             wanted.push(entry.clone());
         }
     }
+    let nothing = |group: &Tree| group.as_map().is_none_or(Map::is_empty);
+    let groups = bundle.config.get("resources").and_then(Tree::as_map).into_iter().flat_map(Map::values);
+    if groups.into_iter().all(nothing) {
+        return;
+    }
     for entry in &wanted {
         let level = entry.text(&["level"]).unwrap_or_default();
         if !LEVELS.contains(&level) {
