@@ -239,6 +239,19 @@ async fn a_deployment_that_changed_nothing_makes_no_state() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_that_cannot_be_loaded_is_told_as_far_as_it_is_known() {
+    let hand = Hand::with(ONE_JOB).await;
+    let validate = async |more: &[&str]| {
+        let ended = hand.run(&[&["validate"], more].concat()).await;
+        (ended.status.success(), String::from_utf8_lossy(&ended.stdout).into_owned())
+    };
+    assert_eq!(validate(&["-t", "nope"]).await, (false, "Name: hand\n\nFound 1 error\n".to_owned()));
+    assert_eq!(validate(&["--var", "x"]).await, (false, "Name: hand\nTarget: default\n\nFound 1 error\n".to_owned()));
+    // The last word counts.
+    assert!(validate(&["-t", "nope", "-t", "default"]).await.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_not_be_read_may_still_be_deleted_and_is_never_taken_for_gone() {
     let hand = Hand::with(ONE_JOB).await;
     hand.done(&["deploy"]).await;

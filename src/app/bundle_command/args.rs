@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Works with a Databricks bundle by hand.
 #[derive(Parser, Debug)]
-#[command(name = "bundle", disable_version_flag = true)]
+#[command(name = "bundle", disable_version_flag = true, args_override_self = true)]
 pub struct BundleArgs {
     #[command(subcommand)]
     pub command: Command,

@@ -103,7 +103,7 @@ impl Deployment<'_> {
         let ready = self.ready;
         let disk = ready.hand.disk.as_ref();
         let remote = ready.text(&["workspace", "file_path"]);
-        self.say(0, &format!("Uploading bundle files to {remote}..."));
+        self.say(1, &format!("Uploading bundle files to {remote}..."));
         upload::prepare_folder(&ready.files, remote).await?;
         ready.folder().prepare(disk).await?;
         let found = ready.resolved.files(&ready.hand.source);

@@ -39,7 +39,9 @@ async fn destroy(ready: &Ready, state: &State, args: &Destroy) -> Done {
     let quiet = args.quiet;
     let plan = ready.plan_destroy(state).await?;
     prevented(&plan)?;
-    announce(ready, &plan);
+    if quiet < 2 || !args.auto_approve {
+        announce(ready, &plan);
+    }
     if !args.auto_approve && !consent::proceed().await? {
         tell("Destroy cancelled!");
         return Ok(());

@@ -6,30 +6,56 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::Global;
-use super::lists;
 use crate::adapters::host::{Console, LocalFiles, Masker, Stream, SystemClock};
 use crate::app::desk::log_to;
 use crate::app::disk::Disk;
 use crate::bundle::Options;
 use crate::bundle::load::ROOT_NAMES;
-use crate::domain::{Diagnostic, Failure, Reason, Tree};
+use crate::domain::{Diagnostic, Failure, Reason, Severity, Tree};
 
 /// How a command ends besides well: what was to be said is said already.
 #[derive(Debug)]
 pub enum Quit {
     /// Diagnostics with an error were printed.
     Failed,
-    /// The same, before a command's own work; what is known of the configuration.
-    Loading(Box<Tree>),
+    /// The same, before a command's own work.
+    Loading(Box<Unready>),
     Unsupported,
     Failure(Failure),
+}
+
+/// What is known of a bundle that did not become ready, and how much was said of it.
+#[derive(Debug)]
+pub struct Unready {
+    pub config: Tree,
+    pub found: Found,
+}
+
+/// How many diagnostics there were of each severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub errors: usize,
+    pub warnings: usize,
+    pub recommendations: usize,
+}
+
+impl Found {
+    pub fn of(diagnostics: &[Diagnostic]) -> Self {
+        let count = |severity: Severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+        Self {
+            errors: count(Severity::Error),
+            warnings: count(Severity::Warning),
+            recommendations: count(Severity::Recommendation),
+        }
+    }
 }
 
 impl Quit {
     /// What failed before the command's own work still shows the configuration.
     pub fn showing(self, config: &Tree) -> Self {
+        let found = Found { errors: 1, ..Found::default() };
         match self {
-            Quit::Failed => Quit::Loading(Box::new(config.clone())),
+            Quit::Failed => Quit::Loading(Box::new(Unready { config: config.clone(), found })),
             other => other,
         }
     }
@@ -73,13 +99,12 @@ impl Hand {
             log_to(&Console::new(Arc::new(Stream::plain(std::io::stderr())), Arc::new(Masker::new())), &env, true);
         }
         let root = find_root(&env)?;
-        let variables = lists::variables(&global.variables).map_err(|e| Failure::new(Reason::InvalidInput, e))?;
         let target = global.target.clone().or_else(|| env.get("DATABRICKS_BUNDLE_TARGET").cloned());
         let read = |name: &str| name.starts_with("BUNDLE_VAR_") || name.starts_with("DATABRICKS_");
         let options = Options {
             root: root.to_string_lossy().into_owned(),
             target: target.filter(|t| !t.is_empty()),
-            variables,
+            variables: Vec::new(),
             environment: env.iter().filter(|(name, _)| read(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
             cluster_id,
             validate: false,

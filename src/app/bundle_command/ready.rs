@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::hand::{Done, Hand, Quit, show, tell};
+use super::hand::{Done, Found, Hand, Quit, Unready, show, tell};
 use super::hooks::Hook;
+use super::lists;
 use super::python::Code;
 use crate::adapters::databricks::{PersonalToken, Settings, Workspace};
 use crate::adapters::host::Masker;
@@ -42,13 +43,26 @@ struct SignedIn {
 
 impl Hand {
     /// Loads, signs in, resolves. Diagnostics are shown by the caller, who may have more.
-    pub async fn ready(self) -> Result<Ready, Quit> {
+    pub async fn ready(mut self) -> Result<Ready, Quit> {
         self.check_engine()?;
+        let variables = lists::variables(&self.global.variables);
+        if let Ok(variables) = &variables {
+            self.options.variables.clone_from(variables);
+        }
         self.preinit().await?;
         let mut loaded = load::load(&self.source, &self.options)?;
+        if let Err(wrong) = variables
+            && !loaded.failed()
+        {
+            loaded.diagnostics.push(Diagnostic::error(wrong));
+        }
         if loaded.failed() {
             show(&loaded.diagnostics);
-            return Err(if loaded.files.is_empty() { Quit::Failed } else { Quit::Loading(Box::new(loaded.config)) });
+            if loaded.files.is_empty() {
+                return Err(Quit::Failed);
+            }
+            let found = Found::of(&loaded.diagnostics);
+            return Err(Quit::Loading(Box::new(Unready { config: loaded.config, found })));
         }
         refuse_reference_in_host(&loaded)?;
         if let Some(named) = self.profile(&loaded).map(str::to_owned) {

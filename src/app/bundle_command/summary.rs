@@ -99,7 +99,7 @@ fn page(kind: &Kind, host: &str, workspace_id: &str, resource: &Tree) -> Option<
 }
 
 fn text(ready: &Ready) -> String {
-    let mut text = validate::heading(ready);
+    let mut text = validate::heading(ready.config());
     text.push_str("Resources:\n");
     let groups = ready.config().get("resources").and_then(Tree::as_map);
     let mut groups: Vec<_> = groups.into_iter().flatten().collect();

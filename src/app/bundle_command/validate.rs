@@ -1,8 +1,7 @@
 //! `bundle validate`: the resolved configuration, and what is wrong with it.
 
 use super::args::{Output, Validate};
-use super::hand::{Done, Hand, Quit, show};
-use super::ready::Ready;
+use super::hand::{Done, Found, Hand, Quit, Unready, show};
 use crate::bundle::syntax::json;
 use crate::domain::{Diagnostic, Failure, Reason, Severity, Tree};
 use crate::steps::bundle::checks;
@@ -11,12 +10,14 @@ pub async fn run(mut hand: Hand, args: &Validate) -> Done {
     hand.options.validate = true;
     let output = hand.global.output;
     let mut ready = match hand.ready().await {
-        Err(Quit::Loading(mut config)) => {
+        Err(Quit::Loading(unready)) => {
+            let Unready { mut config, found } = *unready;
             if config.is_null() {
-                *config = Tree::map();
+                config = Tree::map();
             }
-            if output == Output::Json {
-                print!("{}", document(&config)?);
+            match output {
+                Output::Json => print!("{}", document(&config)?),
+                Output::Text => print!("{}", text(&config, found)),
             }
             return Err(Quit::Failed);
         }
@@ -35,7 +36,7 @@ pub async fn run(mut hand: Hand, args: &Validate) -> Done {
     show(&ready.resolved.diagnostics);
     match ready.hand.global.output {
         Output::Json => print!("{}", document(ready.config())?),
-        Output::Text => print!("{}", text(&ready)),
+        Output::Text => print!("{}", text(ready.config(), Found::of(&ready.resolved.diagnostics))),
     }
     if ready.resolved.failed() { Err(Quit::Failed) } else { Ok(()) }
 }
@@ -55,8 +56,7 @@ pub fn document(config: &Tree) -> Result<String, Failure> {
         .map_err(|value| Failure::new(Reason::InvalidBundle, format!("json: unsupported value: {value}")))
 }
 
-pub fn heading(ready: &Ready) -> String {
-    let config = ready.config();
+pub fn heading(config: &Tree) -> String {
     let mut text = String::new();
     for (name, keys) in [("Name: ", ["bundle", "name"]), ("Target: ", ["bundle", "target"])] {
         if let Some(value) = config.text(&keys) {
@@ -77,12 +77,10 @@ pub fn heading(ready: &Ready) -> String {
     text
 }
 
-fn text(ready: &Ready) -> String {
-    let counts =
-        [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Recommendation, "recommendation")];
+fn text(config: &Tree, found: Found) -> String {
+    let counts = [(found.errors, "error"), (found.warnings, "warning"), (found.recommendations, "recommendation")];
     let found: Vec<String> = counts
-        .iter()
-        .map(|(severity, word)| (ready.resolved.diagnostics.iter().filter(|d| d.severity == *severity).count(), word))
+        .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
         .collect();
@@ -92,5 +90,5 @@ fn text(ready: &Ready) -> String {
         [first, second] => format!("Found {first} and {second}"),
         [rest @ .., last] => format!("Found {}, and {last}", rest.join(", ")),
     };
-    format!("{}\n{verdict}\n", heading(ready))
+    format!("{}\n{verdict}\n", heading(config))
 }

@@ -76,7 +76,7 @@ impl Runner<'_> {
         let run_id =
             run_id.ok_or_else(|| Failure::new(Reason::MalformedReply, "start the run: the answer has no `run_id`"))?;
         let page = self.get(run_id).await?;
-        (self.tell)(&format!("Run URL: {}\n", text(&page, "run_page_url")));
+        (self.tell)(&format!("Run URL: {}\n", page_of_run(text(&page, "run_page_url"))));
         if options.no_wait {
             return Ok(None);
         }
@@ -334,4 +334,30 @@ fn shown(output: &Value) -> Option<(Value, String)> {
         let truncated = output.get("logs_truncated") == Some(&Value::Bool(true));
         (json!({"logs": logs, "logs_truncated": truncated}), logs.to_owned())
     })
+}
+
+/// The page itself, without the detour over the workspace's first one.
+fn page_of_run(url: &str) -> String {
+    let direct = || {
+        let (place, run) = url.split_once("#job/")?;
+        let (job, run) = run.split_once("/run/")?;
+        let (host, query) = place.split_once('?').unwrap_or((place, ""));
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        Some(format!("{}/jobs/{job}/runs/{run}{query}", host.trim_end_matches('/')))
+    };
+    direct().unwrap_or_else(|| url.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page_of_run;
+
+    #[test]
+    fn the_page_of_a_run_is_named_directly() {
+        let host = "https://x.cloud.databricks.com";
+        assert_eq!(page_of_run(&format!("{host}/?o=9#job/1/run/2")), format!("{host}/jobs/1/runs/2?o=9"));
+        assert_eq!(page_of_run(&format!("{host}/#job/1/run/2")), format!("{host}/jobs/1/runs/2"));
+        let other = format!("{host}/jobs/1/runs/2?o=9");
+        assert_eq!(page_of_run(&other), other);
+    }
 }
