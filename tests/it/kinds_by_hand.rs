@@ -216,3 +216,19 @@ async fn a_selected_job_brings_what_it_needs_and_leaves_the_rest() {
         "create jobs.c\n\nPlan: 1 to add, 0 to change, 0 to delete, 2 unchanged\n"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_all_privileges_has_the_others_too() {
+    let bundle = |privileges: &str| {
+        format!(
+            "bundle: {{name: kinds}}\nresources: {{schemas: {{s: {{name: s, catalog_name: main, grants: [{{principal: \
+             users, privileges: [{privileges}]}}]}}}}}}\n"
+        )
+    };
+    let hand = Hand::with(&bundle("SELECT")).await;
+    hand.settles().await;
+    hand.write("databricks.yml", &bundle("ALL_PRIVILEGES"));
+    hand.settles().await;
+    let all = hand.get("/api/2.1/unity-catalog/permissions/schema/main.s").await;
+    assert_eq!(all["privilege_assignments"][0]["privileges"], json!(["ALL_PRIVILEGES", "SELECT"]));
+}

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::bundle::fields::Type;
 use crate::bundle::kinds::{Kind, Lift};
 use crate::bundle::planning::requests::{PRINCIPALS, elements, extend, insert};
-use crate::bundle::planning::typed;
+use crate::bundle::planning::{typed, wanted};
 
 /// The remote state that an answer to a read means.
 pub fn remote(kind: &Kind, id: &str, answer: &Value) -> Value {
@@ -46,7 +46,8 @@ pub fn remote(kind: &Kind, id: &str, answer: &Value) -> Value {
                 let (securable, name) = id.split_once('/').unwrap_or(("", id));
                 out.insert("securable_type".into(), securable.into());
                 out.insert("full_name".into(), name.into());
-                insert(&mut out, "__embed__", answer.get("privilege_assignments").cloned());
+                let assignments = answer.get("privilege_assignments").cloned();
+                insert(&mut out, "__embed__", assignments.map(wanted::whole_privileges));
             }
         }
     }

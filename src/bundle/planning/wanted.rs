@@ -210,13 +210,19 @@ fn sorted_privileges(mut entries: Value) -> Value {
         if let Some(privileges) = entry.get_mut("privileges").and_then(Value::as_array_mut) {
             privileges.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
             privileges.dedup();
-            // Who has all of them has the others too.
-            if let Some(all) = privileges.iter().find(|p| p.as_str() == Some("ALL_PRIVILEGES")).cloned() {
-                *privileges = vec![all];
-            }
-            if privileges.contains(&"ALL_PRIVILEGES".into()) {
-                *privileges = vec!["ALL_PRIVILEGES".into()];
-            }
+        }
+    }
+    whole_privileges(entries)
+}
+
+/// Who has all privileges has the others too.
+pub(super) fn whole_privileges(mut entries: Value) -> Value {
+    let all = Value::from("ALL_PRIVILEGES");
+    for entry in entries.as_array_mut().into_iter().flatten() {
+        if let Some(privileges) = entry.get_mut("privileges").and_then(Value::as_array_mut)
+            && privileges.contains(&all)
+        {
+            *privileges = vec![all.clone()];
         }
     }
     entries
