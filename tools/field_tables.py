@@ -28,7 +28,8 @@ import zipfile
 
 VERSION = "0.134.0"
 TABLE = pathlib.Path(__file__).parent.parent / "src/bundle/fields/sdk.txt"
-SERVICES = ("apps", "catalog", "compute", "dashboards", "iam", "jobs", "ml", "pipelines", "serving", "sql", "workspace")
+SERVICES = ("apps", "catalog", "compute", "dashboards", "iam", "jobs", "ml", "pipelines", "serving", "sql",
+            "vectorsearch", "workspace")
 
 # A request's fields are the arguments of the method that sends it.
 REQUESTS = {
@@ -41,6 +42,8 @@ REQUESTS = {
     "ml.CreateModel": ("ml", "ModelRegistryAPI", "create_model"),
     "serving.CreateServingEndpoint": ("serving", "ServingEndpointsAPI", "create"),
     "sql.CreateWarehouse": ("sql", "WarehousesAPI", "create"),
+    "vectorsearch.CreateEndpoint": ("vectorsearch", "VectorSearchEndpointsAPI", "create_endpoint"),
+    "vectorsearch.CreateIndex": ("vectorsearch", "VectorSearchIndexesAPI", "create_index"),
     "workspace.CreateScope": ("workspace", "SecretsAPI", "create_scope"),
 }
 ROOTS = list(REQUESTS) + [
@@ -50,7 +53,8 @@ ROOTS = list(REQUESTS) + [
     "apps.App", "apps.AppPermissionLevel", "catalog.MonitorInfo", "compute.ClusterDetails", "compute.ClusterPermissionLevel",
     "compute.ClusterSpec", "dashboards.Dashboard", "iam.PermissionLevel", "ml.ModelDatabricks", "ml.RegisteredModelPermissionLevel",
     "serving.ServingEndpointDetailed", "serving.ServingEndpointPermissionLevel", "sql.AlertV2", "sql.GetWarehouseResponse",
-    "sql.WarehousePermissionLevel", "workspace.AclItem", "workspace.SecretScope",
+    "sql.WarehousePermissionLevel", "vectorsearch.EndpointInfo",
+    "vectorsearch.VectorIndex", "vectorsearch.VectorSearchEndpointPermissionLevel", "workspace.AclItem", "workspace.SecretScope",
 ]
 
 NEWER = {

@@ -27,7 +27,7 @@ PREFIXES = (
     "/api/2.1/unity-catalog/models /api/2.1/unity-catalog/permissions /api/2.1/unity-catalog/effective-permissions "
     "/api/2.1/unity-catalog/tables/{}/monitor /api/2.0/permissions/ /api/2.0/mlflow/ "
     "/api/2.0/workspace/mkdirs /api/2.0/workspace/delete /api/2.0/workspace/import /api/2.1/clusters/ /api/2.0/sql/warehouses /api/2.0/sql/statements /api/2.0/alerts "
-    "/api/2.0/lakeview/dashboards /api/2.0/apps /api/2.0/secrets/ /api/2.0/serving-endpoints"
+    "/api/2.0/lakeview/dashboards /api/2.0/apps /api/2.0/secrets/ /api/2.0/serving-endpoints /api/2.0/vector-search/endpoints /api/2.0/vector-search/indexes"
 ).split()
 SKIP = re.compile(r"feature-store|forecasting|runs/submit|/genie/|transition-requests|registry-webhooks|activities|comments|scheduled-update")
 

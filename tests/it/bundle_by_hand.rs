@@ -289,11 +289,11 @@ fn mentions(path: &Path, text: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_known_is_refused_with_its_line_and_changes_nothing() {
-    let hand = Hand::with("bundle: {name: hand}\nresources:\n  vector_search_endpoints: {v: {name: v}}\n").await;
+    let hand = Hand::with("bundle: {name: hand}\nresources:\n  secrets: {v: {name: v}}\n").await;
     for command in ["validate", "plan", "deploy"] {
         let refused = hand.run(&[command]).await;
         assert_eq!(refused.status.code(), Some(64));
-        assert_eq!(said(&refused), "unsupported: resources.vector_search_endpoints (databricks.yml:3)\n");
+        assert_eq!(said(&refused), "unsupported: resources.secrets (databricks.yml:3)\n");
     }
     let generate = hand.run(&["generate", "job"]).await;
     assert_eq!(

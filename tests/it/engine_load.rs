@@ -90,9 +90,9 @@ fn offline_a_target_resolves_with_the_user_left_open() {
 
 #[test]
 fn a_kind_that_is_not_known_is_refused_with_its_place() {
-    let text = "bundle: {name: y}\nresources:\n  vector_search_endpoints:\n    v: {name: x}\n";
+    let text = "bundle: {name: y}\nresources:\n  secrets:\n    v: {name: x}\n";
     let refused: Vec<String> = resolved(&root(text)).unsupported.iter().map(ToString::to_string).collect();
-    assert_eq!(refused, ["unsupported: resources.vector_search_endpoints (databricks.yml:3)"]);
+    assert_eq!(refused, ["unsupported: resources.secrets (databricks.yml:3)"]);
 }
 
 /// The least bundle that has a construct of the README's table.

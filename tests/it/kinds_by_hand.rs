@@ -54,6 +54,12 @@ impl Hand {
         request.send().await.unwrap().json().await.unwrap()
     }
 
+    async fn delete(&self, path: &str) {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("{}{path}", self.workspace.url());
+        http.delete(url).bearer_auth(TOKEN).send().await.unwrap().error_for_status().unwrap();
+    }
+
     async fn get(&self, path: &str) -> Value {
         self.call(reqwest::Method::GET, path, Value::Null).await
     }
@@ -215,6 +221,48 @@ async fn a_selected_job_brings_what_it_needs_and_leaves_the_rest() {
         hand.done(&["plan"]).await.0,
         "create jobs.c\n\nPlan: 1 to add, 0 to change, 0 to delete, 2 unchanged\n"
     );
+}
+
+const SEARCH: &str = "
+bundle: {name: kinds}
+resources:
+  vector_search_endpoints: {e: {name: search, endpoint_type: STANDARD, target_qps: 2, budget_policy_id: old}}
+  vector_search_indexes:
+    i:
+      name: main.ml.texts
+      endpoint_name: ${resources.vector_search_endpoints.e.name}
+      primary_key: id
+      index_type: DIRECT_ACCESS
+      direct_access_index_spec: {schema_json: '{}', embedding_vector_columns: [{name: v, embedding_dimension: 8}]}
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_index_is_made_anew_where_its_endpoint_is_another_one_of_the_same_name() {
+    let hand = Hand::with(SEARCH).await;
+    hand.settles().await;
+    let at = "/api/2.0/vector-search/endpoints";
+    hand.delete(&format!("{at}/search")).await;
+    hand.call(reqwest::Method::POST, at, json!({"name": "search", "endpoint_type": "STANDARD", "target_qps": 2})).await;
+    let refused = hand.run(&["deploy"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let (_, said) = hand.done(&["deploy", "--auto-approve"]).await;
+    assert!(said.contains("Recreated vector_search_indexes.i\n"), "{said}");
+    let endpoint = hand.get(&format!("{at}/search")).await;
+    let index = hand.get("/api/2.0/vector-search/indexes/main.ml.texts").await;
+    assert_eq!(index["endpoint_id"], endpoint["id"]);
+    hand.settles().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_endpoint_loses_what_is_no_longer_written() {
+    let hand = Hand::with(SEARCH).await;
+    hand.settles().await;
+    hand.write("databricks.yml", &SEARCH.replace(", target_qps: 2, budget_policy_id: old", ""));
+    assert!(hand.settles().await.contains("Updated vector_search_endpoints.e\n"));
+    let endpoint = hand.get("/api/2.0/vector-search/endpoints/search").await;
+    assert_eq!((&endpoint["scaling_info"], &endpoint["budget_policy_id"]), (&json!({}), &Value::Null));
+    hand.done(&["destroy", "--auto-approve"]).await;
+    assert_eq!(hand.get("/api/2.0/vector-search/endpoints").await, json!({"endpoints": []}));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,7 +17,7 @@ struct Row {
     recreate: Option<(&'static str, &'static str)>,
 }
 
-static ROWS: [Row; 15] = [
+static ROWS: [Row; 17] = [
     Row {
         kind: "jobs",
         resource: "it: {name: it, description: One, permissions: [{level: CAN_VIEW, group_name: users}]}",
@@ -118,6 +118,21 @@ static ROWS: [Row; 15] = [
         update: ("slicing_exprs: [country]", "slicing_exprs: [country, age]"),
         recreate: Some(("/Workspace/Shared/one", "/Workspace/Shared/two")),
     },
+    Row {
+        kind: "vector_search_endpoints",
+        resource: "it: {name: it, endpoint_type: STANDARD, target_qps: 1, budget_policy_id: p, \
+                   permissions: [{level: CAN_USE, group_name: users}]}",
+        update: ("target_qps: 1", "target_qps: 2"),
+        recreate: Some(("STANDARD", "STORAGE_OPTIMIZED")),
+    },
+    Row {
+        kind: "vector_search_indexes",
+        resource: "it: {name: dev.more.it, endpoint_name: seen, primary_key: id, index_type: DIRECT_ACCESS, direct_access_index_spec: \
+                   {schema_json: '{}', embedding_vector_columns: [{name: v, embedding_dimension: 8}]}, \
+                   grants: [{principal: users, privileges: [SELECT]}]}",
+        update: ("[SELECT]", "[MODIFY]"),
+        recreate: Some(("embedding_dimension: 8", "embedding_dimension: 9")),
+    },
 ];
 
 impl Row {
@@ -141,6 +156,8 @@ impl Row {
             "data_source_format": "DELTA", "storage_location": "s3://somewhere/seen",
         });
         as_somebody(world.workspace(), Method::POST, "/api/2.1/unity-catalog/tables", seen).await;
+        let seen = json!({"name": "seen", "endpoint_type": "STANDARD"});
+        as_somebody(world.workspace(), Method::POST, "/api/2.0/vector-search/endpoints", seen).await;
         // The folder that dashboards are made in stays when they are taken back: others may lie in it.
         let folder = json!({"path": format!("/Workspace/Users/{DEPLOYER}/.bundle/tiny/dev/resources")});
         as_somebody(world.workspace(), Method::POST, "/api/2.0/workspace/mkdirs", folder).await;

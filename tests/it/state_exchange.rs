@@ -37,6 +37,8 @@ resources:
   schemas: {schema: {catalog_name: main, name: s, grants: [{principal: users, privileges: [USE_SCHEMA]}]}}
   secret_scopes: {scope: {name: scope, permissions: [{level: READ, group_name: users}]}}
   sql_warehouses: {warehouse: {name: w, cluster_size: Small, permissions: [{level: CAN_USE, group_name: users}]}}
+  vector_search_endpoints: {search: {name: v, endpoint_type: STANDARD, target_qps: 2, permissions: [{level: CAN_USE, group_name: users}]}}
+  vector_search_indexes: {index: {name: main.s.i, endpoint_name: '${resources.vector_search_endpoints.search.name}', primary_key: id, index_type: DIRECT_ACCESS, direct_access_index_spec: {schema_json: '{}'}, grants: [{principal: users, privileges: [SELECT]}]}}
   volumes: {volume: {catalog_name: main, schema_name: '${resources.schemas.schema.name}', name: v, grants: [{principal: users, privileges: [READ_VOLUME]}]}}
 ";
 

@@ -92,7 +92,11 @@ fn keep(resource: &mut Tree, kind: &str, entry: &Deployed) {
 fn page(kind: &Kind, host: &str, workspace_id: &str, resource: &Tree) -> Option<String> {
     let (before, rest) = kind.page?.split_once('{')?;
     let (field, after) = rest.split_once('}')?;
+    let (field, parts) = field.split_once('/').map_or((field, None), |(field, parts)| (field, parts.parse().ok()));
     let name = resource.text(&[field])?;
+    if parts.is_some_and(|parts: usize| name.split('.').count() != parts) {
+        return None;
+    }
     let name = if before.starts_with("explore/") { name.replace('.', "/") } else { name.to_owned() };
     let query = if workspace_id.is_empty() { String::new() } else { format!("?w={workspace_id}") };
     Some(format!("{host}/{before}{}{after}{query}", escaped(&name)))

@@ -28,6 +28,8 @@ pub static KIND: Kind = Kind {
         after_create: &[],
         folder: Some("parent_path"),
         kept: &[],
+        kept_of_read: &[],
+        lingers: None,
         wait: None,
         find: Find::Again,
         id: Id::Reply("id"),

@@ -44,6 +44,8 @@ pub static KIND: Kind = Kind {
         after_create: &[Call { route: by_id("/api/2.1/clusters/delete"), when: Sent::Started(false) }],
         folder: None,
         kept: &[],
+        kept_of_read: &[],
+        lingers: None,
         wait: Some(Wait {
             field: "state",
             during: &["PENDING", "RESIZING", "RESTARTING", "TERMINATING"],

@@ -48,6 +48,8 @@ pub static KIND: Kind = Kind {
         after_create: &[PUBLISH],
         folder: Some("parent_path"),
         kept: &["etag"],
+        kept_of_read: &[],
+        lingers: None,
         wait: None,
         find: Find::Again,
         id: Id::Reply("dashboard_id"),

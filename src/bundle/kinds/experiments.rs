@@ -34,6 +34,8 @@ pub static KIND: Kind = Kind {
         after_create: &[],
         folder: None,
         kept: &[],
+        kept_of_read: &[],
+        lingers: None,
         wait: None,
         find: Find::ByName {
             route: Route {

@@ -23,6 +23,8 @@ mod schemas;
 mod secret_acls;
 mod secret_scopes;
 mod sql_warehouses;
+mod vector_search_endpoints;
+mod vector_search_indexes;
 mod volumes;
 
 /// Every kind, sorted by name.
@@ -41,12 +43,19 @@ pub static ALL: &[&Kind] = &[
     &schemas::KIND,
     &secret_scopes::KIND,
     &sql_warehouses::KIND,
+    &vector_search_endpoints::KIND,
+    &vector_search_indexes::KIND,
     &volumes::KIND,
 ];
 
 /// The kind that is called `name` under `resources`, if this engine knows it.
 pub fn by_name(name: &str) -> Option<&'static Kind> {
     ALL.iter().copied().find(|kind| kind.name == name)
+}
+
+/// The names of the kinds that privileges are granted on.
+pub fn with_grants() -> impl Iterator<Item = &'static str> {
+    ALL.iter().filter(|kind| kind.child.is_some_and(|child| child.field == "grants")).map(|kind| kind.name)
 }
 
 /// The kind of a node such as `resources.jobs.train` or `resources.jobs.train.permissions`.
@@ -107,7 +116,8 @@ pub struct Kind {
     pub destroys: Option<Destroys>,
     /// What a reviewer reads of a new one.
     pub facts: &'static [review::Fact],
-    /// Path of the page in the workspace; `{id}` is the id, `{name}` a field of the configuration.
+    /// Path of the page in the workspace; `{id}` is the id, `{name}` a field of the configuration, `{name/3}` one that
+    /// has three parts or else no page.
     pub page: Option<&'static str>,
 }
 
@@ -182,6 +192,11 @@ pub struct Api {
     pub folder: Option<&'static str>,
     /// Fields of the answer to a create or update that are saved with the state.
     pub kept: &'static [&'static str],
+    /// Fields of the remote state that are saved with the state, as a read tells them once it is made.
+    pub kept_of_read: &'static [&'static str],
+    /// It is there for a while after a delete, which is waited for. What the workspace says when one of that name is
+    /// made and the name is not free yet.
+    pub lingers: Option<&'static str>,
     /// What the answer of `read` must say before a create or an update counts as done.
     pub wait: Option<Wait>,
     /// How a create whose reply was lost is looked for.
@@ -190,7 +205,7 @@ pub struct Api {
     pub id: Id,
     pub read: Route,
     /// A second read, whose answer lies in the first one's under this name; absent where there
-    /// is none.
+    /// is none. `{field}` in it is a field of the first answer.
     pub read_also: Option<(&'static str, Route)>,
     /// How the answer of `read` becomes the remote state.
     pub lift: &'static [Lift],
@@ -263,7 +278,7 @@ pub enum Sent {
 #[derive(Debug)]
 pub struct Wait {
     pub field: &'static str,
-    /// As long as it is one of these.
+    /// As long as it is one of these; a flag is `true` or `false`.
     pub during: &'static [&'static str],
     /// The work ended badly.
     pub failed: &'static [&'static str],
@@ -280,6 +295,8 @@ pub enum Part {
     StateAs(&'static str),
     /// One field of the state, under the same name, where it has a value.
     Field(&'static str),
+    /// One field of the state, where it has a value that is not zero.
+    NonZero(&'static str),
     /// One field of the state under another name.
     FieldAs(&'static str, &'static str),
     /// The id as text, or as a number.
@@ -406,6 +423,9 @@ pub enum When {
     /// The value is the workspace's own mark of a version: it is compared with the one that
     /// was answered to the last deployment.
     Mark,
+    /// The value is the workspace's own id of what it hangs on. It is compared with the one that was saved, where one
+    /// was; the reason of another one.
+    Bound(&'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,6 +32,8 @@ pub static KIND: Kind = Kind {
         after_create: &[],
         folder: None,
         kept: &[],
+        kept_of_read: &[],
+        lingers: None,
         wait: Some(Wait {
             field: "state.config_update",
             during: &["IN_PROGRESS"],

@@ -35,6 +35,8 @@ pub static KIND: Kind = Kind {
         after_create: &[],
         folder: None,
         kept: &[],
+        kept_of_read: &[],
+        lingers: None,
         wait: None,
         find: Find::ById("{name}"),
         id: Id::Reply("registered_model.name"),

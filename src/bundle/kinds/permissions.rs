@@ -26,6 +26,8 @@ pub static KIND: Kind = Kind {
         after_create: &[],
         folder: None,
         kept: &[],
+        kept_of_read: &[],
+        lingers: None,
         wait: None,
         find: Find::Again,
         id: Id::State("{object_id}"),

@@ -33,6 +33,8 @@ pub static KIND: Kind = Kind {
         after_create: &[],
         folder: None,
         kept: &[],
+        kept_of_read: &[],
+        lingers: None,
         wait: None,
         find: Find::ByList {
             list: List {

@@ -26,6 +26,8 @@ pub static KIND: Kind = Kind {
         after_create: &[],
         folder: None,
         kept: &[],
+        kept_of_read: &[],
+        lingers: None,
         wait: Some(Wait {
             field: "status",
             during: &["MONITOR_STATUS_PENDING"],

@@ -61,6 +61,11 @@ pub(super) const fn place(field: &'static str) -> Rule {
     Rule { field, when: When::Alias, then: Then::Skip, reason: "alias" }
 }
 
+/// The workspace's own id of what it hangs on: another one makes it anew.
+pub(super) const fn bound(field: &'static str, same: &'static str, other: &'static str) -> Rule {
+    Rule { field, when: When::Bound(other), then: Then::Recreate, reason: same }
+}
+
 /// The workspace's own mark of a version.
 pub(super) const fn mark(field: &'static str, reason: &'static str) -> Rule {
     Rule { field, when: When::Mark, then: Then::Skip, reason }

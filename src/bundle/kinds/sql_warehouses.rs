@@ -33,6 +33,8 @@ pub static KIND: Kind = Kind {
         after_create: &[Call { route: bare("/api/2.0/sql/warehouses/{id}/stop"), when: Sent::Started(false) }],
         folder: None,
         kept: &[],
+        kept_of_read: &[],
+        lingers: None,
         wait: Some(Wait { field: "state", during: &["STARTING", "STOPPING"], failed: &["DELETED"] }),
         find: Find::Again,
         id: Id::Reply("id"),

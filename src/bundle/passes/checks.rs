@@ -1,6 +1,7 @@
 //! What is still wrong when a target is resolved: found last, printed with everything else.
 
 use crate::bundle::fields;
+use crate::bundle::kinds;
 use crate::bundle::passes::bundle::Bundle;
 use crate::domain::{Diagnostic, Map, Path, Tree};
 
@@ -191,7 +192,7 @@ pub fn apps(bundle: &mut Bundle<'_>) {
 /// The pass: grants name somebody and something, and permissions of a secret scope somebody.
 pub fn grants(bundle: &mut Bundle<'_>) {
     let mut found = Vec::new();
-    for kind in ["schemas", "volumes", "registered_models"] {
+    for kind in kinds::with_grants() {
         for (key, resource) in group(&bundle.config, kind) {
             for (i, grant) in items(resource, "grants") {
                 let at = Path::of(&["resources", kind, key, "grants"]).index(i);

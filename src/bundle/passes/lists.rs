@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::bundle::kinds;
 use crate::bundle::load::merge::{self, NameOf};
 use crate::bundle::passes::bundle::Bundle;
 use crate::domain::{Map, Node, Tree};
@@ -32,7 +33,7 @@ pub fn merge_named(bundle: &mut Bundle<'_>) {
     for app in resources(bundle, "apps") {
         joined(app, "resources", "name", merge::replace_by_key);
     }
-    for kind in ["schemas", "volumes", "registered_models"] {
+    for kind in kinds::with_grants() {
         for resource in resources(bundle, kind) {
             grants(resource);
         }

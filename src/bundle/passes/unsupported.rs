@@ -29,7 +29,7 @@ const SECTIONS: [&str; 12] = [
 pub const REFUSED: &[(&str, &str)] = &[
     (
         "resources.*",
-        "a kind without a table here: catalogs, databases, Genie spaces, instance pools, job runs, secrets, vector search",
+        "a kind without a table here: catalogs, databases, Genie spaces, instance pools, job runs, secrets",
     ),
     ("resources.apps.*.config", "an app that the deployment configures"),
     ("resources.apps.*.git_source", "an app that is fetched from a repository"),

@@ -15,7 +15,7 @@ use crate::bundle::planning::plan::Action;
 type Verdict = (Action, Option<&'static str>);
 
 /// `runs` says whether what there is runs, so that some changes need no stop.
-pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>; 3], runs: bool) -> Verdict {
+pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<&Value>; 3], runs: bool) -> Verdict {
     let rules = || kind.rules.iter().filter(|rule| covers(rule.field, &place.rule));
     let unchanged = equal(old, new);
     let untellable = remote.is_none() && !in_remote(kind, place);
@@ -27,6 +27,9 @@ pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>;
     }
     if let Some(rule) = rules().find(|r| r.when == When::Mark) {
         return if equal(old, remote) { skip(rule.reason) } else { (Action::Update, None) };
+    }
+    if let Some((rule, other)) = rules().find_map(bound) {
+        return if old.is_none() || equal(old, remote) { skip(rule.reason) } else { (action(rule.then), Some(other)) };
     }
     if let Some(rule) = rules().find(|r| r.when == When::NotRemote && remote.is_none()) {
         return skip(rule.reason);
@@ -69,7 +72,7 @@ pub fn classify(kind: &Kind, place: &Place, [old, new, remote]: [Option<&Value>;
 
 /// The same for what is gone from the workspace: it is made anew, and these are the edits
 /// that come with it.
-pub fn classify_gone(kind: &Kind, place: &Place, old: Option<&Value>, new: Option<&Value>) -> Verdict {
+pub fn classify_gone(kind: &'static Kind, place: &Place, old: Option<&Value>, new: Option<&Value>) -> Verdict {
     let rules = || kind.rules.iter().filter(|rule| covers(rule.field, &place.rule));
     if let Some(rule) = rules().find(|r| r.when == When::Any && r.then == Then::Skip) {
         return skip(rule.reason);
@@ -77,12 +80,23 @@ pub fn classify_gone(kind: &Kind, place: &Place, old: Option<&Value>, new: Optio
     if let Some(rule) = rules().find(|r| r.when == When::Mark) {
         return (Action::Update, Some(rule.reason));
     }
+    if let Some((rule, other)) = rules().find_map(bound) {
+        return (action(rule.then), Some(other));
+    }
     if [old, new].into_iter().all(|value| is_empty(value, &place.kind)) {
         return skip("empty");
     }
     match rules().find(|r| r.when == When::Any) {
         Some(rule) => (action(rule.then), Some(rule.reason)),
         None => (Action::Update, None),
+    }
+}
+
+/// A rule about what it hangs on, with the reason of another one.
+fn bound(rule: &'static Rule) -> Option<(&'static Rule, &'static str)> {
+    match rule.when {
+        When::Bound(other) => Some((rule, other)),
+        _ => None,
     }
 }
 
@@ -116,7 +130,14 @@ fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
     match rule.when {
         When::RemoteOnly => true,
         When::RemoteIs(value) => remote.and_then(Value::as_str) == Some(value),
-        When::Any | When::Drift | When::NotRemote | When::Running | When::Mark | When::Alias | When::OtherCase => false,
+        When::Any
+        | When::Drift
+        | When::NotRemote
+        | When::Running
+        | When::Mark
+        | When::Bound(_)
+        | When::Alias
+        | When::OtherCase => false,
     }
 }
 

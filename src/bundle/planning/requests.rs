@@ -209,6 +209,9 @@ fn body(parts: &[Part], id: &str, state: &Value) -> Value {
             }
             Part::StateAs(name) => insert(&mut out, name, Some(state.clone())),
             Part::Field(name) => insert(&mut out, name, state.get(*name).cloned()),
+            Part::NonZero(name) => {
+                insert(&mut out, name, state.get(*name).filter(|value| value.as_f64() != Some(0.0)).cloned());
+            }
             Part::FieldAs(from, to) => insert(&mut out, to, state.get(*from).cloned()),
             Part::Id(name) => insert(&mut out, name, (!id.is_empty()).then(|| id.into())),
             Part::IdNumber(name) => insert(&mut out, name, id.parse::<i64>().ok().map(Value::from)),
@@ -312,9 +315,9 @@ pub(super) fn extend(out: &mut Map<String, Value>, from: Option<&Value>) {
 }
 
 /// A second read that belongs to a first one, and where its answer lies in that one's.
-pub fn read_also(kind: &Kind, id: &str) -> Option<(&'static str, Request)> {
+pub fn read_also(kind: &Kind, id: &str, answer: &Value) -> Option<(&'static str, Request)> {
     let (name, route) = kind.api.read_also.as_ref()?;
-    Some((name, request(route, id, &Value::Null)))
+    Some((name, request(route, id, answer)))
 }
 
 pub(super) const PRINCIPALS: [&str; 3] = ["user_name", "service_principal_name", "group_name"];

@@ -7,7 +7,7 @@ use super::value::last_name;
 use super::{Danger, Risk, Shown, new};
 
 /// More of these costs more.
-const AMOUNTS: [&str; 9] = [
+const AMOUNTS: [&str; 10] = [
     "num_workers",
     "min_workers",
     "max_workers",
@@ -17,6 +17,7 @@ const AMOUNTS: [&str; 9] = [
     "max_retries",
     "max_provisioned_throughput",
     "min_provisioned_throughput",
+    "target_qps",
 ];
 
 /// Another of these may cost more.

@@ -1,7 +1,8 @@
 //! Routes of the kinds that a model's life does not depend on: compute, dashboards, apps, alerts, secrets, older registries.
 
 use super::api::{
-    alerts, apps, clusters, dashboards, invocations, legacy_models, monitors, secrets, serving, tables, warehouses,
+    alerts, apps, clusters, dashboards, invocations, legacy_models, monitors, secrets, serving, tables, vector_search,
+    warehouses,
 };
 use super::routes::{Routes, deletes, one, patches, posts, puts, reads};
 
@@ -14,6 +15,7 @@ pub(crate) fn all() -> Routes {
         .merge(dashboard_routes())
         .merge(app_routes())
         .merge(registry())
+        .merge(vector_search_routes())
         .route("/api/2.0/alerts", reads(alerts::list).merge(posts(alerts::create)))
         .route("/api/2.0/alerts/{id}", one(alerts::get, alerts::update, alerts::trash))
         .route("/api/2.1/unity-catalog/tables", reads(tables::list).merge(posts(tables::create)))
@@ -102,6 +104,20 @@ fn app_routes() -> Routes {
         .route(&at("/stop"), posts(apps::stop))
         .route(&at("/deployments"), posts(apps::deploy))
         .route(&at("/deployments/{deployment}"), reads(apps::get_deployment))
+}
+
+fn vector_search_routes() -> Routes {
+    let at = |part: &str| format!("/api/2.0/vector-search/{part}");
+    let endpoint = reads(vector_search::get_endpoint)
+        .merge(patches(vector_search::patch_endpoint))
+        .merge(deletes(vector_search::delete_endpoint));
+    let index = reads(vector_search::get_index).merge(deletes(vector_search::delete_index));
+    Routes::new()
+        .route(&at("endpoints"), reads(vector_search::list_endpoints).merge(posts(vector_search::create_endpoint)))
+        .route(&at("endpoints/{name}"), endpoint)
+        .route(&at("endpoints/{name}/budget-policy"), patches(vector_search::patch_budget_policy))
+        .route(&at("indexes"), reads(vector_search::list_indexes).merge(posts(vector_search::create_index)))
+        .route(&at("indexes/{name}"), index)
 }
 
 /// The model registry of the workspace, from before Unity Catalog.

@@ -121,7 +121,7 @@ impl ChangeResource {
         let applier = self.applier()?;
         let (value, depends_on) = applier.value(world, &self.about.node).await?;
         let mut kept = Map::new();
-        let id = match send_resource::create(world.workspace.as_ref(), self.about.kind, &value).await {
+        let id = match send_resource::create(world, self.about.kind, &value).await {
             Ok(answer) => {
                 send_resource::keep(&mut kept, self.about.kind, &answer);
                 requests::id(self.about.kind, &value, &answer).ok_or_else(|| self.malformed())?
@@ -140,6 +140,7 @@ impl ChangeResource {
         depends_on: Vec<Dependency>,
     ) -> Result<Outcome, StepError> {
         let (rest, kind) = (world.workspace.as_ref(), self.about.kind);
+        let value = with(kind, value, send_resource::kept_of_read(rest, kind, id).await.map_err(StepError::lost)?);
         let outcome = self.write_down(world, id, value.clone(), depends_on).await?;
         if !kind.api.after_create.is_empty() {
             self.settle(world, id).await?;
@@ -223,7 +224,7 @@ impl ChangeResource {
         let mut request = ask::ready(&requests::request(route, self.id()?, &state));
         request.repeatable = true;
         match world.workspace.call(request).await {
-            Ok(_) => {}
+            Ok(_) => send_resource::gone(world, self.about.kind, short(&self.about.node), self.id()?).await?,
             Err(error) if error.is_not_found() => {}
             // It is somebody else's now: it is forgotten, as the official command does.
             Err(error) if error.status() == Some(403) => {

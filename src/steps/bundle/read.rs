@@ -74,8 +74,9 @@ async fn whole(rest: &dyn Rest, read: &Read) -> Result<Option<Value>, RestError>
     if answers::is_absent(read.kind, &read.id, &answer) {
         return Ok(None);
     }
-    if let (Some((name, also)), Value::Object(fields)) = (requests::read_also(read.kind, &read.id), &mut answer)
+    if let Some((name, also)) = requests::read_also(read.kind, &read.id, &answer)
         && let Some(more) = ask::maybe(rest, &also).await?
+        && let Value::Object(fields) = &mut answer
     {
         fields.insert(name.to_owned(), more);
     }

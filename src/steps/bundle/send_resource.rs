@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::{ask, read};
 use crate::bundle::kinds::{Id, Kind, Sent};
-use crate::bundle::planning::answers;
 use crate::bundle::planning::plan::Action;
 use crate::bundle::planning::requests::{self, Difference};
+use crate::bundle::planning::{answers, typed};
 use crate::domain::{Failure, Reason};
 use crate::ports::{Request, Rest, RestError, World};
 
@@ -18,8 +18,26 @@ use crate::ports::{Request, Rest, RestError, World};
 const FIRST_LOOK: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Makes it. A node that is a list is made by a request for each of its elements; most are made by one.
-pub async fn create(rest: &dyn Rest, kind: &'static Kind, value: &Value) -> Result<Value, RestError> {
+/// Makes it, as soon as its name is free.
+pub async fn create(world: &World, kind: &'static Kind, value: &Value) -> Result<Value, RestError> {
+    let mut pause = FIRST_LOOK;
+    loop {
+        match create_now(world.workspace.as_ref(), kind, value).await {
+            Err(error) if kind.api.lingers.is_some_and(|words| says(&error, words)) => {
+                world.clock.sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            sent => return sent,
+        }
+    }
+}
+
+fn says(error: &RestError, words: &str) -> bool {
+    matches!(error, RestError::Status { status: 400 | 409, message, .. } if message.contains(words))
+}
+
+/// A node that is a list is made by a request for each of its elements; most are made by one.
+async fn create_now(rest: &dyn Rest, kind: &'static Kind, value: &Value) -> Result<Value, RestError> {
     let api = &kind.api;
     if let [first, ..] = api.update
         && matches!(first.when, Sent::EachChanged(_))
@@ -102,6 +120,35 @@ pub fn keep(kept: &mut Map<String, Value>, kind: &Kind, answer: &Value) {
     }
 }
 
+/// What a read tells of what was just made, and is saved with its state.
+pub async fn kept_of_read(rest: &dyn Rest, kind: &'static Kind, id: &str) -> Result<Map<String, Value>, Failure> {
+    let mut kept = Map::new();
+    if kind.api.kept_of_read.is_empty() {
+        return Ok(kept);
+    }
+    let answer = read::one(rest, &requests::read("", kind, id)).await?.unwrap_or(Value::Null);
+    let remote = answers::remote(kind, id, &answer);
+    for field in kind.api.kept_of_read {
+        if let Some(value) = remote.get(*field) {
+            kept.insert((*field).to_owned(), value.clone());
+        }
+    }
+    Ok(kept)
+}
+
+/// Waits until what was deleted is gone, where that takes a while.
+pub async fn gone(world: &World, kind: &'static Kind, node: &str, id: &str) -> Result<(), Failure> {
+    let mut pause = FIRST_LOOK;
+    while kind.api.lingers.is_some() {
+        if read::one(world.workspace.as_ref(), &requests::read(node, kind, id)).await?.is_none() {
+            break;
+        }
+        world.clock.sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Ok(())
+}
+
 /// Waits until the workspace has done what it was told to.
 pub async fn settle(world: &World, kind: &'static Kind, node: &str, id: &str) -> Result<(), Failure> {
     let Some(wait) = &kind.api.wait else { return Ok(()) };
@@ -110,13 +157,13 @@ pub async fn settle(world: &World, kind: &'static Kind, node: &str, id: &str) ->
         let read = requests::read(node, kind, id);
         let Some(answer) = read::one(world.workspace.as_ref(), &read).await? else { return Ok(()) };
         let field = wait.field.split('.').try_fold(&answer, |value, key| value.get(key));
-        let now = field.and_then(Value::as_str).unwrap_or_default();
-        if wait.failed.contains(&now) {
+        let now = field.and_then(typed::scalar_text).unwrap_or_default();
+        if wait.failed.contains(&now.as_str()) {
             let message = format!("wait for {node}: the workspace says `{}: {now}`", wait.field);
             return Err(Failure::new(Reason::WorkspaceError, message)
                 .hint("its page in the workspace says more; the next deployment tries again"));
         }
-        if !wait.during.contains(&now) {
+        if !wait.during.contains(&now.as_str()) {
             return Ok(());
         }
         world.clock.sleep(pause).await;

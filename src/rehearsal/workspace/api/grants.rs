@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::catalog::{CATALOG, Level, MODEL, SCHEMA, VOLUME};
+use super::tables::TABLE;
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply, page};
 use crate::rehearsal::workspace::store::Store;
 
@@ -12,6 +13,7 @@ use crate::rehearsal::workspace::store::Store;
 fn known_privileges(securable: &str) -> &'static [&'static str] {
     match securable {
         "volume" => &["ALL_PRIVILEGES", "APPLY_TAG", "MANAGE", "READ_VOLUME", "WRITE_VOLUME"],
+        "table" => &["ALL_PRIVILEGES", "APPLY_TAG", "MANAGE", "MODIFY", "SELECT"],
         "function" => &["ALL_PRIVILEGES", "APPLY_TAG", "CREATE_MODEL_VERSION", "EXECUTE", "MANAGE"],
         _ => &[
             "ALL_PRIVILEGES",
@@ -40,7 +42,7 @@ fn known_privileges(securable: &str) -> &'static [&'static str] {
 }
 
 fn level_of(securable: &str) -> Result<&'static Level, Refusal> {
-    [&CATALOG, &SCHEMA, &VOLUME, &MODEL]
+    [&CATALOG, &SCHEMA, &VOLUME, &MODEL, &TABLE]
         .into_iter()
         .find(|l| l.securable == securable)
         .ok_or_else(|| Refusal::new(501, "NOT_IMPLEMENTED", format!("the stand-in knows no grants on a {securable}")))

@@ -24,5 +24,6 @@ pub(crate) mod secrets;
 pub(crate) mod serving;
 pub(crate) mod tables;
 pub(crate) mod tracking;
+pub(crate) mod vector_search;
 pub(crate) mod warehouses;
 pub(crate) mod workspace_files;

@@ -78,6 +78,12 @@ const KINDS: &[Kind] = &[
         exists: |s, id| s.get("warehouses", id).is_some(),
     },
     Kind {
+        route: "vector-search-endpoints",
+        object_type: "vector-search-endpoint",
+        levels: &["CAN_USE", "CAN_MANAGE"],
+        exists: |s, id| s.get_table("vector_search_endpoints").is_some_and(|t| t.values().any(|e| e["id"] == id)),
+    },
+    Kind {
         route: "apps",
         object_type: "app",
         levels: &["CAN_USE", "CAN_MANAGE"],
