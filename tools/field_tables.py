@@ -34,6 +34,8 @@ SERVICES = ("apps", "catalog", "compute", "dashboards", "iam", "jobs", "ml", "pi
 # A request's fields are the arguments of the method that sends it.
 REQUESTS = {
     "pipelines.CreatePipeline": ("pipelines", "PipelinesAPI", "create"),
+    "catalog.CreateCatalog": ("catalog", "CatalogsAPI", "create"),
+    "catalog.CreateExternalLocation": ("catalog", "ExternalLocationsAPI", "create"),
     "catalog.CreateSchema": ("catalog", "SchemasAPI", "create"),
     "catalog.CreateVolume": ("catalog", "VolumesAPI", "create"),
     "catalog.CreateRegisteredModel": ("catalog", "RegisteredModelsAPI", "create"),
@@ -48,6 +50,7 @@ REQUESTS = {
 }
 ROOTS = list(REQUESTS) + [
     "jobs.JobSettings", "jobs.Job", "pipelines.GetPipelineResponse", "catalog.SchemaInfo", "catalog.VolumeInfo",
+    "catalog.CatalogInfo", "catalog.ExternalLocationInfo",
     "catalog.RegisteredModelInfo", "ml.Experiment", "catalog.PrivilegeAssignment",
     "jobs.JobPermissionLevel", "pipelines.PipelinePermissionLevel", "ml.ExperimentPermissionLevel",
     "apps.App", "apps.AppPermissionLevel", "catalog.MonitorInfo", "compute.ClusterDetails", "compute.ClusterPermissionLevel",

@@ -98,7 +98,13 @@ fn a_kind_that_is_not_known_is_refused_with_its_place() {
 /// The least bundle that has a construct of the README's table.
 fn with_refused(construct: &str) -> String {
     let body = match construct {
-        "resources.*" => "resources: {catalogs: {c: {name: c}}}",
+        "resources.*" => "resources: {secrets: {c: {name: c}}}",
+        "resources.external_locations.*.effective_enable_file_events" => {
+            "resources: {external_locations: {l: {name: l, url: u, credential_name: c, effective_enable_file_events: false}}}"
+        }
+        "resources.external_locations.*.effective_file_event_queue" => {
+            "resources: {external_locations: {l: {name: l, url: u, credential_name: c, effective_file_event_queue: {}}}}"
+        }
         "resources.apps.*.config" => "resources: {apps: {a: {name: a, config: {command: [x]}}}}",
         "resources.apps.*.git_source" => "resources: {apps: {a: {name: a, git_source: {branch: main}}}}",
         "resources.apps.*.lifecycle.started" => "resources: {apps: {a: {name: a, lifecycle: {started: true}}}}",

@@ -280,3 +280,45 @@ async fn who_has_all_privileges_has_the_others_too() {
     let all = hand.get("/api/2.1/unity-catalog/permissions/schema/main.s").await;
     assert_eq!(all["privilege_assignments"][0]["privileges"], json!(["ALL_PRIVILEGES", "SELECT"]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_catalog_is_renamed_with_everything_in_it_and_a_location_moves() {
+    let bundle = |name: &str, url: &str| {
+        format!(
+            "bundle: {{name: kinds}}\nresources:\n  catalogs: {{c: {{name: {name}, comment: C}}}}\n  external_locations: {{l: \
+             {{name: {name}, url: {url}, credential_name: c}}}}\n"
+        )
+    };
+    let hand = Hand::with(&bundle("one", "s3://one/place")).await;
+    hand.settles().await;
+    let schema = json!({"name": "s", "catalog_name": "one"});
+    hand.call(reqwest::Method::POST, "/api/2.1/unity-catalog/schemas", schema).await;
+    hand.write("databricks.yml", &bundle("two", "s3://two/place"));
+    hand.settles().await;
+    assert_eq!(hand.get("/api/2.1/unity-catalog/schemas/two.s").await["catalog_name"], "two");
+    assert_eq!(hand.get("/api/2.1/unity-catalog/external-locations/two").await["url"], "s3://two/place");
+    hand.done(&["destroy", "--auto-approve"]).await;
+    assert_eq!(hand.get("/api/2.1/unity-catalog/catalogs/two").await["error_code"], "CATALOG_DOES_NOT_EXIST");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_catalog_that_is_named_by_text_is_made_before_what_lies_in_it() {
+    let hand = Hand::with(
+        "bundle: {name: kinds}\nresources:\n  catalogs: {c: {name: ours}}\n  schemas: {s: {name: s, catalog_name: ours}, t: {name: t, \
+         catalog_name: main}}\n  volumes: {v: {name: v, catalog_name: '${resources.schemas.s.catalog_name}', schema_name: s}}\n",
+    )
+    .await;
+    hand.settles().await;
+    let (plan, _) = hand.done(&["plan", "-o", "json"]).await;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let on = &plan["plan"]["resources.schemas.s"]["depends_on"][0]["label"];
+    assert_eq!(
+        (on, &plan["plan"]["resources.schemas.t"]["depends_on"]),
+        (&json!("${resources.catalogs.c.name}"), &Value::Null)
+    );
+    let (resolved, _) = hand.done(&["validate", "-o", "json"]).await;
+    let resolved: Value = serde_json::from_str(&resolved).unwrap();
+    // A reference is followed one step.
+    let path = &resolved["resources"]["volumes"]["v"]["volume_path"];
+    assert_eq!(path, "/Volumes/${resources.catalogs.c.name}/s/v");
+}

@@ -17,7 +17,7 @@ struct Row {
     recreate: Option<(&'static str, &'static str)>,
 }
 
-static ROWS: [Row; 17] = [
+static ROWS: [Row; 19] = [
     Row {
         kind: "jobs",
         resource: "it: {name: it, description: One, permissions: [{level: CAN_VIEW, group_name: users}]}",
@@ -117,6 +117,18 @@ static ROWS: [Row; 17] = [
                    slicing_exprs: [country]}",
         update: ("slicing_exprs: [country]", "slicing_exprs: [country, age]"),
         recreate: Some(("/Workspace/Shared/one", "/Workspace/Shared/two")),
+    },
+    Row {
+        kind: "catalogs",
+        resource: "it: {name: it, comment: One, grants: [{principal: users, privileges: [USE_CATALOG]}]}",
+        update: ("name: it, comment: One", "name: that, comment: Two"),
+        recreate: Some(("comment: One", "comment: One, storage_root: 's3://elsewhere'")),
+    },
+    Row {
+        kind: "external_locations",
+        resource: "it: {name: it, url: 's3://one/it', credential_name: c, grants: [{principal: users, privileges: [READ_FILES]}]}",
+        update: ("name: it, url: 's3://one/it'", "name: that, url: 's3://two/it', read_only: true"),
+        recreate: Some(("credential_name: c", "credential_name: d")),
     },
     Row {
         kind: "vector_search_endpoints",

@@ -25,9 +25,11 @@ resources:
       evaluation: {comparison_operator: LESS_THAN, source: {name: c}}
       permissions: [{level: CAN_RUN, group_name: users}]
   apps: {app: {name: app, source_code_path: ./app, permissions: [{level: CAN_USE, group_name: users}]}}
+  catalogs: {catalog: {name: c, grants: [{principal: users, privileges: [USE_CATALOG]}]}}
   clusters: {cluster: {cluster_name: c, spark_version: x, node_type_id: n, num_workers: 1, permissions: [{level: CAN_RESTART, group_name: users}]}}
   dashboards: {dashboard: {display_name: d, warehouse_id: w, serialized_dashboard: '{\"pages\": []}', permissions: [{level: CAN_READ, group_name: users}]}}
   experiments: {experiment: {name: /Shared/e, permissions: [{level: CAN_READ, group_name: users}]}}
+  external_locations: {location: {name: l, url: 's3://l/l', credential_name: c, skip_validation: true, grants: [{principal: users, privileges: [READ_FILES]}]}}
   jobs: {job: {name: j, permissions: [{level: CAN_VIEW, group_name: users}]}}
   model_serving_endpoints: {endpoint: {name: e, tags: [{key: a, value: b}], config: {served_entities: [{name: x, entity_name: a.b.c, entity_version: '1', workload_size: Small, scale_to_zero_enabled: true}]}, permissions: [{level: CAN_QUERY, group_name: users}]}}
   models: {model: {name: m, permissions: [{level: CAN_READ, group_name: users}]}}

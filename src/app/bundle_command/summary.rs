@@ -91,13 +91,16 @@ fn keep(resource: &mut Tree, kind: &str, entry: &Deployed) {
 /// The kind's page names a field of the resource in braces. Catalog objects are shown as folders in one another.
 fn page(kind: &Kind, host: &str, workspace_id: &str, resource: &Tree) -> Option<String> {
     let (before, rest) = kind.page?.split_once('{')?;
-    let (field, after) = rest.split_once('}')?;
-    let (field, parts) = field.split_once('/').map_or((field, None), |(field, parts)| (field, parts.parse().ok()));
-    let name = resource.text(&[field])?;
-    if parts.is_some_and(|parts: usize| name.split('.').count() != parts) {
-        return None;
+    let (hole, after) = rest.split_once('}')?;
+    let (field, parts) = hole.split_once('/').map_or((hole, None), |(field, parts)| (field, Some(parts)));
+    let mut name = resource.text(&[field])?.to_owned();
+    if let Some(parts) = parts {
+        let wanted = parts.parse::<usize>();
+        if wanted.is_ok_and(|wanted| name.split('.').count() != wanted) {
+            return None;
+        }
+        name = name.replace('.', "/");
     }
-    let name = if before.starts_with("explore/") { name.replace('.', "/") } else { name.to_owned() };
     let query = if workspace_id.is_empty() { String::new() } else { format!("?w={workspace_id}") };
     Some(format!("{host}/{before}{}{after}{query}", escaped(&name)))
 }

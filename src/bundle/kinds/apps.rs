@@ -2,7 +2,7 @@
 //! deployment of the bundle.
 
 use super::review::Fact;
-use super::rules::{backend_default, not_remote, output_only, recreate};
+use super::rules::{backend_default, named, not_remote, output_only};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
     permissions,
@@ -60,7 +60,7 @@ pub static KIND: Kind = Kind {
         delete: Some(Route { method: Method::Delete, path: "/api/2.0/apps/{id}", query: &[], body: &[] }),
     },
     rules: &[
-        recreate("name", "id_field"),
+        named("name", "id_field"),
         not_remote("source_code_path", "no active deployment"),
         output_only("active_deployment"),
         output_only("app_status"),

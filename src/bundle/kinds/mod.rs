@@ -6,9 +6,11 @@
 
 mod alerts;
 mod apps;
+mod catalogs;
 mod clusters;
 mod dashboards;
 mod experiments;
+mod external_locations;
 mod grants;
 mod jobs;
 mod model_serving_endpoints;
@@ -31,9 +33,11 @@ mod volumes;
 pub static ALL: &[&Kind] = &[
     &alerts::KIND,
     &apps::KIND,
+    &catalogs::KIND,
     &clusters::KIND,
     &dashboards::KIND,
     &experiments::KIND,
+    &external_locations::KIND,
     &jobs::KIND,
     &model_serving_endpoints::KIND,
     &models::KIND,
@@ -116,8 +120,8 @@ pub struct Kind {
     pub destroys: Option<Destroys>,
     /// What a reviewer reads of a new one.
     pub facts: &'static [review::Fact],
-    /// Path of the page in the workspace; `{id}` is the id, `{name}` a field of the configuration, `{name/3}` one that
-    /// has three parts or else no page.
+    /// Path of the page in the workspace; `{id}` is the id, `{name}` a field of the configuration; of `{id/}` each
+    /// part is a folder, and `{name/3}` has three of them or else no page.
     pub page: Option<&'static str>,
 }
 
@@ -416,8 +420,9 @@ pub enum When {
     NotRemote,
     /// The workspace calls the same place by another name: without `/Workspace` in front.
     Alias,
-    /// The configuration did not change, and the workspace tells the name in other letters: `ML` is `ml` to it.
-    OtherCase,
+    /// It is read by this name, so that whatever the workspace tells of it is no drift: the catalog knows no capital
+    /// letters. A change of ours counts.
+    Named,
     /// What there is runs, so that the change can be made without a stop.
     Running,
     /// The value is the workspace's own mark of a version: it is compared with the one that

@@ -5,7 +5,7 @@
 //! new configuration takes minutes, and the endpoint takes no other one meanwhile.
 
 use super::review::Fact;
-use super::rules::{backend_default, ignore, recreate};
+use super::rules::{backend_default, ignore, named, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
     permissions,
@@ -80,7 +80,7 @@ pub static KIND: Kind = Kind {
     rules: &[
         ignore("budget_policy_id", "no_update_api"),
         ignore("rate_limits", "not_implemented"),
-        recreate("name", "id_field"),
+        named("name", "id_field"),
         recreate("description", "immutable"),
         recreate("route_optimized", "immutable"),
         recreate("config.auto_capture_config.catalog_name", "immutable"),

@@ -3,7 +3,7 @@
 //! The id is the name, while permissions belong to a number that only the workspace knows.
 
 use super::review::Fact;
-use super::rules::{ignore, recreate};
+use super::rules::{ignore, named};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
     permissions,
@@ -70,7 +70,7 @@ pub static KIND: Kind = Kind {
             body: &[],
         }),
     },
-    rules: &[ignore("tags", "terraform_compat"), recreate("name", "terraform_compat")],
+    rules: &[ignore("tags", "terraform_compat"), named("name", "terraform_compat")],
     keyed: &[],
     hashed: &[],
     added: &[],

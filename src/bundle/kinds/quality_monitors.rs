@@ -3,7 +3,7 @@
 //! A table has one monitor, and its name is the id.
 
 use super::review::Fact;
-use super::rules::recreate;
+use super::rules::{named, recreate};
 use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait};
 
 pub static KIND: Kind = Kind {
@@ -57,7 +57,7 @@ pub static KIND: Kind = Kind {
             body: &[],
         }),
     },
-    rules: &[recreate("assets_dir", "immutable"), recreate("table_name", "id_field")],
+    rules: &[recreate("assets_dir", "immutable"), named("table_name", "id_field")],
     keyed: &[],
     hashed: &[],
     added: &[],
@@ -66,5 +66,5 @@ pub static KIND: Kind = Kind {
     loses: Loses { identity: false, data: "its past metrics, with the tables they lie in" },
     destroys: None,
     facts: &[Fact::Fields("", &["table_name", "output_schema_name", "warehouse_id"]), Fact::Value("schedule")],
-    page: Some("explore/data/{table_name}"),
+    page: Some("explore/data/{table_name/}"),
 };

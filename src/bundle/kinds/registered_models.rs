@@ -4,7 +4,7 @@
 //! deployment.
 
 use super::review::Fact;
-use super::rules::{any_case, backend_default, ignore_remote, recreate};
+use super::rules::{backend_default, ignore_remote, named, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, grants,
 };
@@ -59,12 +59,9 @@ pub static KIND: Kind = Kind {
         }),
     },
     rules: &[
-        any_case("name", "terraform_compat"),
-        any_case("catalog_name", "id_field"),
-        any_case("schema_name", "id_field"),
-        recreate("name", "terraform_compat"),
-        recreate("catalog_name", "id_field"),
-        recreate("schema_name", "id_field"),
+        named("name", "terraform_compat"),
+        named("catalog_name", "id_field"),
+        named("schema_name", "id_field"),
         recreate("storage_location", "immutable"),
         ignore_remote("aliases", "input_only"),
         ignore_remote("created_at", "output_only"),
@@ -92,5 +89,5 @@ pub static KIND: Kind = Kind {
     loses: Loses { identity: false, data: "every version and alias of the model" },
     destroys: None,
     facts: &[Fact::Fields("", &["catalog_name", "schema_name", "name", "storage_location"])],
-    page: Some("explore/data/models/{id}"),
+    page: Some("explore/data/models/{id/}"),
 };

@@ -50,10 +50,14 @@ pub(super) const fn resize_running(field: &'static str) -> Rule {
     Rule { field, when: When::Running, then: Then::Resize, reason: "custom" }
 }
 
-/// A name in the catalog, which knows no capital letters: what differs only in them is no drift. A recreate for that
-/// would destroy what lies in it.
-pub(super) const fn any_case(field: &'static str, reason: &'static str) -> Rule {
-    Rule { field, when: When::OtherCase, then: Then::Skip, reason }
+/// A part of the name that it is found by: another one is another thing.
+pub(super) const fn named(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::Named, then: Then::Recreate, reason }
+}
+
+/// The same, where the workspace can give it another name.
+pub(super) const fn renamed(field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::Named, then: Then::UpdateId, reason }
 }
 
 /// A place in the workspace, that it tells by another of its names.

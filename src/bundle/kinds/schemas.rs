@@ -1,7 +1,7 @@
 //! Schemas of Unity Catalog. A schema's id is its full name, so a new name is a new schema.
 
 use super::review::Fact;
-use super::rules::{any_case, recreate};
+use super::rules::{named, recreate};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
     Sent, grants,
@@ -66,13 +66,7 @@ pub static KIND: Kind = Kind {
             body: &[],
         }),
     },
-    rules: &[
-        any_case("name", "id_field"),
-        any_case("catalog_name", "id_field"),
-        recreate("name", "id_field"),
-        recreate("catalog_name", "id_field"),
-        recreate("storage_root", "immutable"),
-    ],
+    rules: &[named("name", "id_field"), named("catalog_name", "id_field"), recreate("storage_root", "immutable")],
     keyed: &[],
     hashed: &[],
     added: &[],
@@ -92,5 +86,5 @@ pub static KIND: Kind = Kind {
                   lost:",
     }),
     facts: &[Fact::Fields("", &["catalog_name", "name", "storage_root"])],
-    page: Some("explore/data/{id}"),
+    page: Some("explore/data/{id/}"),
 };

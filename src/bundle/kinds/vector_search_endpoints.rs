@@ -4,7 +4,7 @@
 //! sets all of it: queries per second and budget policy have one each, the usage policy is taken at creation alone.
 
 use super::review::Fact;
-use super::rules::{ignore_remote, recreate};
+use super::rules::{ignore_remote, named, recreate};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
     permissions,
@@ -80,7 +80,7 @@ pub static KIND: Kind = Kind {
     },
     rules: &[
         ignore_remote("budget_policy_id", "effective_vs_requested"),
-        recreate("name", "id_field"),
+        named("name", "id_field"),
         recreate("endpoint_type", "immutable"),
     ],
     keyed: &[],

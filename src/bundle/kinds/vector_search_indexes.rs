@@ -4,7 +4,7 @@
 //! since: which one that was is saved with its state, and another one makes it anew.
 
 use super::review::Fact;
-use super::rules::{backend_default, bound, ignore_remote, recreate};
+use super::rules::{backend_default, bound, ignore_remote, named, recreate};
 use super::{
     Api, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Wait,
     grants,
@@ -65,10 +65,9 @@ pub static KIND: Kind = Kind {
     },
     rules: &[
         bound("endpoint_uuid", "state-only field", "endpoint replaced out-of-band"),
-        ignore_remote("name", "id_field"),
         ignore_remote("direct_access_index_spec.schema_json", "normalized_by_backend"),
         backend_default("index_subtype"),
-        recreate("name", "id_field"),
+        named("name", "id_field"),
         recreate("delta_sync_index_spec", "immutable"),
         recreate("direct_access_index_spec", "immutable"),
         recreate("endpoint_name", "immutable"),

@@ -1,7 +1,7 @@
 //! Volumes of Unity Catalog. A new name is a rename: the files stay, the id changes.
 
 use super::review::Fact;
-use super::rules::{any_case, backend_default, recreate, update_id};
+use super::rules::{backend_default, named, recreate, renamed};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
     Sent, grants,
@@ -72,12 +72,9 @@ pub static KIND: Kind = Kind {
         }),
     },
     rules: &[
-        any_case("catalog_name", "id_field"),
-        any_case("schema_name", "id_field"),
-        any_case("name", "id_changes"),
-        recreate("catalog_name", "id_field"),
-        recreate("schema_name", "id_field"),
-        update_id("name", "id_changes"),
+        named("catalog_name", "id_field"),
+        named("schema_name", "id_field"),
+        renamed("name", "id_changes"),
         backend_default("storage_location"),
         recreate("storage_location", "immutable"),
         recreate("volume_type", "immutable"),
@@ -108,5 +105,5 @@ pub static KIND: Kind = Kind {
                   are not deleted:",
     }),
     facts: &[Fact::Fields("", &["catalog_name", "schema_name", "name", "volume_type", "storage_location"])],
-    page: Some("explore/data/volumes/{id}"),
+    page: Some("explore/data/volumes/{id/}"),
 };

@@ -6,6 +6,7 @@
 
 pub mod artifacts;
 pub mod bundle;
+pub mod catalog_names;
 pub mod checks;
 pub mod cli_version;
 pub mod cloud_tags;
@@ -25,7 +26,6 @@ pub mod permissions;
 pub mod presets;
 pub mod python;
 pub mod run_as;
-pub mod schema_names;
 pub mod served_models;
 pub mod settings;
 pub mod sync;
@@ -71,7 +71,8 @@ pub const PASSES: &[Pass] = &[
     artifacts::relative_to_bundle,
     python::locate,
     contents::read,
-    schema_names::refer_to_schemas,
+    catalog_names::refer_to_schemas,
+    catalog_names::refer_to_catalogs,
     clusters::settle,
     run_as::apply,
     clusters::replace_compute,
@@ -82,7 +83,7 @@ pub const PASSES: &[Pass] = &[
     permissions::settle,
     python::load,
     python::change,
-    schema_names::volume_paths,
+    catalog_names::volume_paths,
     unset,
     defaults::descriptions,
     permissions::deployer_is_named,

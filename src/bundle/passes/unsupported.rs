@@ -27,13 +27,12 @@ const SECTIONS: [&str; 12] = [
 
 /// What is refused, and what it is. The README lists it; a test holds each row to what is refused.
 pub const REFUSED: &[(&str, &str)] = &[
-    (
-        "resources.*",
-        "a kind without a table here: catalogs, databases, Genie spaces, instance pools, job runs, secrets",
-    ),
+    ("resources.*", "a kind without a table here: databases, Genie spaces, instance pools, job runs, secrets"),
     ("resources.apps.*.config", "an app that the deployment configures"),
     ("resources.apps.*.git_source", "an app that is fetched from a repository"),
     ("resources.apps.*.lifecycle.started", "an app that the deployment starts"),
+    ("resources.external_locations.*.effective_enable_file_events", "what only the workspace writes"),
+    ("resources.external_locations.*.effective_file_event_queue", "the same"),
     ("bundle.engine: terraform", "the older engine"),
     ("bundle.databricks_cli_version", "a release of the official command that is not the one spoken here"),
     ("variables.*.lookup.dashboard", "an older sort of dashboard, by name"),
@@ -82,6 +81,12 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
                 refuse(&[&["resources", "apps", key][..], field].concat(), tree);
             }
         }
+    }
+    for (key, location) in
+        config.find(&["resources", "external_locations"]).and_then(Tree::as_map).into_iter().flatten()
+    {
+        let told = location.as_map().into_iter().flatten().filter(|(field, _)| field.starts_with("effective_"));
+        told.for_each(|(field, tree)| refuse(&["resources", "external_locations", key, field], tree));
     }
     for (name, artifact) in config.get("artifacts").and_then(Tree::as_map).into_iter().flatten() {
         if let Some(tree) = artifact.get("dynamic_version").filter(|v| !by_hand && is_set(v)) {

@@ -46,12 +46,7 @@ pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<
         return skip("empty");
     }
     if unchanged {
-        let drifts = |rule: &&Rule| match rule.when {
-            When::Drift => true,
-            When::OtherCase => folded(new).is_some() && folded(new) == folded(remote),
-            _ => false,
-        };
-        if let Some(rule) = rules().find(drifts) {
+        if let Some(rule) = rules().find(|r| matches!(r.when, When::Drift | When::Named)) {
             return skip(rule.reason);
         }
         if untellable {
@@ -64,7 +59,7 @@ pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<
     {
         return skip(rule.reason);
     }
-    match rules().find(|r| r.when == When::Any || (r.when == When::Running && runs)) {
+    match rules().find(|r| matches!(r.when, When::Any | When::Named) || (r.when == When::Running && runs)) {
         Some(rule) => (action(rule.then), Some(rule.reason)),
         None => (Action::Update, None),
     }
@@ -86,7 +81,7 @@ pub fn classify_gone(kind: &'static Kind, place: &Place, old: Option<&Value>, ne
     if [old, new].into_iter().all(|value| is_empty(value, &place.kind)) {
         return skip("empty");
     }
-    match rules().find(|r| r.when == When::Any) {
+    match rules().find(|r| matches!(r.when, When::Any | When::Named)) {
         Some(rule) => (action(rule.then), Some(rule.reason)),
         None => (Action::Update, None),
     }
@@ -122,10 +117,6 @@ fn is_alias(new: Option<&Value>, remote: Option<&Value>) -> bool {
     place(new).is_some() && place(new) == place(remote)
 }
 
-fn folded(name: Option<&Value>) -> Option<String> {
-    name.and_then(Value::as_str).map(str::to_lowercase)
-}
-
 fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
     match rule.when {
         When::RemoteOnly => true,
@@ -137,7 +128,7 @@ fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
         | When::Mark
         | When::Bound(_)
         | When::Alias
-        | When::OtherCase => false,
+        | When::Named => false,
     }
 }
 

@@ -12,7 +12,8 @@ use super::store::{Ids, Store, Table};
 use super::tree::Tree;
 
 /// Kinds that belong to the metastore and not to one workspace.
-pub(crate) const KINDS: [&str; 5] = ["catalogs", "schemas", "volumes", "registered_models", "model_versions"];
+pub(crate) const KINDS: [&str; 6] =
+    ["catalogs", "external_locations", "schemas", "volumes", "registered_models", "model_versions"];
 
 /// Whether things of this kind are seen by every workspace of their metastore.
 pub fn is_shared(kind: &str) -> bool {

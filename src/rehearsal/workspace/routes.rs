@@ -11,7 +11,8 @@ use axum::routing::{MethodFilter, MethodRouter, get, post};
 use serde_json::json;
 
 use super::api::{
-    catalog, files, grants, imports, jobs, model_credentials, people, permissions, pipelines, runs, workspace_files,
+    catalog, external_locations, files, grants, imports, jobs, model_credentials, people, permissions, pipelines, runs,
+    workspace_files,
 };
 use super::config::Identity;
 use super::control::admin;
@@ -215,6 +216,11 @@ fn unity_catalog() -> Routes {
         .route(&at("metastores"), reads(people::metastores))
         .route(&at("catalogs"), reads(catalog::list_catalogs).merge(posts(catalog::create_catalog)))
         .route(&at("catalogs/{name}"), one(catalog::get_catalog, catalog::update_catalog, catalog::delete_catalog))
+        .route(&at("external-locations"), reads(external_locations::list).merge(posts(external_locations::create)))
+        .route(
+            &at("external-locations/{name}"),
+            one(external_locations::get, external_locations::update, external_locations::delete),
+        )
         .route(&at("schemas"), reads(catalog::list_schemas).merge(posts(catalog::create_schema)))
         .route(&at("schemas/{name}"), one(catalog::get_schema, catalog::update_schema, catalog::delete_schema))
         .route(&at("volumes"), reads(catalog::list_volumes).merge(posts(catalog::create_volume)))

@@ -292,10 +292,11 @@ impl ChangeResource {
         outcome: &Outcome,
         now: &Value,
     ) -> Result<Undone, StepError> {
-        let (before, made) = (&receipt.0["before"], &outcome.0["made"]);
-        if !before.is_object() {
+        let made = &outcome.0["made"];
+        if !receipt.0["before"].is_object() {
             return Ok(Undone::LeftInPlace);
         }
+        let before = &named_as(self.about.kind, &receipt.0["before"], now);
         if !planner::differs(self.about.kind, before, now) {
             return Ok(Undone::NothingToDo);
         }
@@ -466,6 +467,17 @@ impl ChangeResource {
             _ => self.changed(world, id, value, depends_on).await,
         }
     }
+}
+
+/// What there was before, of the thing that is there now: privileges are given back on what was renamed before the name is.
+fn named_as(kind: &Kind, before: &Value, now: &Value) -> Value {
+    let mut before = before.clone();
+    let Id::State(template) = kind.api.id else { return before };
+    let holes = template.split('{').filter_map(|part| part.split_once('}')).map(|(hole, _)| hole);
+    for (hole, value) in holes.filter_map(|hole| Some((hole, now.get(hole)?))) {
+        before[hole] = value.clone();
+    }
+    before
 }
 
 /// A state with what the workspace answered, in the order in which it is saved.

@@ -152,7 +152,9 @@ pub(crate) fn overlaid(call: &mut Call, level: &Level, name: &str, fields: &[&st
         level.rename(call.store, name, &full_name);
         let doc = level.find(call.store, &full_name)?;
         doc["name"] = json!(new_name);
-        doc["full_name"] = json!(full_name);
+        if let Some(known) = doc.get_mut("full_name") {
+            *known = json!(full_name);
+        }
     }
     let doc = level.find(call.store, &full_name)?;
     for field in fields {
@@ -165,7 +167,7 @@ pub(crate) fn overlaid(call: &mut Call, level: &Level, name: &str, fields: &[&st
     Reply::json(doc.clone())
 }
 
-fn listed(call: &Call, table: &'static str, field: &str, keep: impl Fn(&Value) -> bool) -> Answer {
+pub(crate) fn listed(call: &Call, table: &'static str, field: &str, keep: impl Fn(&Value) -> bool) -> Answer {
     let all: Vec<Value> =
         call.store.get_table(table).into_iter().flat_map(|t| t.values()).filter(|d| keep(d)).cloned().collect();
     // Without max_results the whole list is one page.
@@ -203,6 +205,8 @@ pub(crate) fn create_catalog(call: &mut Call) -> Answer {
     CATALOG.vacant(call.store, &name)?;
     let mut doc = call.take_json();
     stamped(call, &mut doc);
+    let now = call.now;
+    seed_schema(call.store, &name, "default", now);
     doc.insert("full_name".into(), json!(name));
     doc.insert("id".into(), json!(call.store.ids.uuid()));
     doc.insert("catalog_type".into(), json!("MANAGED_CATALOG"));
@@ -220,8 +224,39 @@ pub(crate) fn get_catalog(call: &mut Call) -> Answer {
 
 pub(crate) fn update_catalog(call: &mut Call) -> Answer {
     let name = call.param("name").to_owned();
-    let fields = ["comment", "owner", "properties", "options", "isolation_mode", "enable_predictive_optimization"];
-    overlaid(call, &CATALOG, &name, &fields)
+    let fields = [
+        "comment",
+        "custom_max_retention_hours",
+        "enable_predictive_optimization",
+        "isolation_mode",
+        "managed_encryption_settings",
+        "options",
+        "owner",
+        "properties",
+    ];
+    let answer = overlaid(call, &CATALOG, &name, &fields)?;
+    if call.store.get(CATALOG.table, &name).is_none() {
+        let doc: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        move_what_is_in(call.store, &name, doc["name"].as_str().unwrap_or_default());
+    }
+    Ok(answer)
+}
+
+/// Everything in a catalog is called anew with it.
+fn move_what_is_in(store: &mut Store, from: &str, to: &str) {
+    for level in [&SCHEMA, &VOLUME, &MODEL, &TABLE] {
+        let inside: Vec<String> = store.get_table(level.table).into_iter().flat_map(|t| t.keys()).cloned().collect();
+        for name in inside {
+            let Some(rest) = name.strip_prefix(from).and_then(|rest| rest.strip_prefix('.')) else { continue };
+            let full_name = format!("{to}.{rest}");
+            level.rename(store, &name, &full_name);
+            if let Some(doc) = store.table(level.table).get_mut(&full_name) {
+                doc["catalog_name"] = json!(to);
+                doc["full_name"] = json!(full_name);
+            }
+        }
+    }
+    store.uc.storage.move_below(&format!("/Volumes/{from}"), &format!("/Volumes/{to}"));
 }
 
 pub(crate) fn list_catalogs(call: &mut Call) -> Answer {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::catalog::{CATALOG, Level, MODEL, SCHEMA, VOLUME};
+use super::external_locations::EXTERNAL_LOCATION;
 use super::tables::TABLE;
 use crate::rehearsal::workspace::call::{Answer, Call, Refusal, Reply, page};
 use crate::rehearsal::workspace::store::Store;
@@ -13,6 +14,16 @@ use crate::rehearsal::workspace::store::Store;
 fn known_privileges(securable: &str) -> &'static [&'static str] {
     match securable {
         "volume" => &["ALL_PRIVILEGES", "APPLY_TAG", "MANAGE", "READ_VOLUME", "WRITE_VOLUME"],
+        "external_location" => &[
+            "ALL_PRIVILEGES",
+            "BROWSE",
+            "CREATE_EXTERNAL_TABLE",
+            "CREATE_EXTERNAL_VOLUME",
+            "CREATE_MANAGED_STORAGE",
+            "MANAGE",
+            "READ_FILES",
+            "WRITE_FILES",
+        ],
         "table" => &["ALL_PRIVILEGES", "APPLY_TAG", "MANAGE", "MODIFY", "SELECT"],
         "function" => &["ALL_PRIVILEGES", "APPLY_TAG", "CREATE_MODEL_VERSION", "EXECUTE", "MANAGE"],
         _ => &[
@@ -42,7 +53,7 @@ fn known_privileges(securable: &str) -> &'static [&'static str] {
 }
 
 fn level_of(securable: &str) -> Result<&'static Level, Refusal> {
-    [&CATALOG, &SCHEMA, &VOLUME, &MODEL, &TABLE]
+    [&CATALOG, &SCHEMA, &VOLUME, &MODEL, &TABLE, &EXTERNAL_LOCATION]
         .into_iter()
         .find(|l| l.securable == securable)
         .ok_or_else(|| Refusal::new(501, "NOT_IMPLEMENTED", format!("the stand-in knows no grants on a {securable}")))

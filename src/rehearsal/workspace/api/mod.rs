@@ -6,6 +6,7 @@ pub(crate) mod catalog;
 pub(crate) mod clusters;
 pub(crate) mod dashboards;
 pub(crate) mod experiments;
+pub(crate) mod external_locations;
 pub(crate) mod files;
 pub(crate) mod grants;
 pub(crate) mod imports;

@@ -1,6 +1,6 @@
-//! A volume, model, pipeline, endpoint or monitor that names a schema of the bundle by text depends on it.
+//! A volume, model, pipeline, endpoint or monitor that names a schema or catalog of the bundle by text depends on it.
 //!
-//! The text becomes a reference: the schema is then made first, and a prefix on its name
+//! The text becomes a reference: what it names is then made first, and a prefix on a schema's name
 //! reaches those that lie in it. A volume's path follows from its schema as well, and may be
 //! referenced before anything is deployed.
 
@@ -53,6 +53,43 @@ pub fn refer_to_schemas(bundle: &mut Bundle<'_>) {
     }
 }
 
+/// The pass: the same for catalogs. It comes after schemas, which are known by the catalog that is written.
+pub fn refer_to_catalogs(bundle: &mut Bundle<'_>) {
+    let mut catalogs: HashMap<(bool, String), String> = HashMap::new();
+    let group = bundle.config.find(&["resources", "catalogs"]).and_then(Tree::as_map);
+    for (key, catalog) in group.into_iter().flatten() {
+        if let Some(name) = catalog.text(&["name"]) {
+            let best = catalogs.entry((bundle.facts.python.added("catalogs", key), name.to_owned())).or_default();
+            if *best < *key {
+                best.clone_from(key);
+            }
+        }
+    }
+    let facts = bundle.facts;
+    let reference = |added: bool, name: &str| {
+        let key = catalogs.get(&(added, name.to_owned()))?;
+        Some(format!("${{resources.catalogs.{key}.name}}"))
+    };
+    let alone: (&str, &[&str], &str) = ("schemas", &[], "catalog_name");
+    let places = PLACES.iter().map(|(kind, within, catalog, _)| (*kind, *within, *catalog));
+    for (kind, within, catalog) in places.chain([alone]) {
+        for (key, resource) in by_key(bundle, kind) {
+            let Some(tree) = resource.find_mut(within).and_then(|place| place.get_mut(catalog)) else { continue };
+            let known = tree.as_str().and_then(|name| reference(facts.python.added(kind, key), name));
+            if let Some(known) = known {
+                tree.node = Node::String(known);
+            }
+        }
+    }
+    for (key, monitor) in by_key(bundle, "quality_monitors") {
+        let Some(tree) = monitor.get_mut("output_schema_name") else { continue };
+        let Some((catalog, schema)) = tree.as_str().and_then(|text| text.split_once('.')) else { continue };
+        if let Some(known) = reference(facts.python.added("quality_monitors", key), catalog) {
+            tree.node = Node::String(format!("{known}.{schema}"));
+        }
+    }
+}
+
 /// Where a kind names a catalog and a schema in it, beside each other.
 const PLACES: [(&str, &[&str], &str, &str); 6] = [
     ("volumes", &[], "catalog_name", "schema_name"),
@@ -75,7 +112,7 @@ pub fn volume_paths(bundle: &mut Bundle<'_>) {
             found.push(Diagnostic::error(what));
             continue;
         }
-        let part = |name: &str| through(&bundle.config, volume.get(name).and_then(Tree::as_str).unwrap_or_default(), 8);
+        let part = |name: &str| through(&bundle.config, volume.get(name).and_then(Tree::as_str).unwrap_or_default());
         paths
             .insert(key.clone(), format!("/Volumes/{}/{}/{}", part("catalog_name"), part("schema_name"), part("name")));
     }
@@ -94,16 +131,11 @@ pub fn volume_paths(bundle: &mut Bundle<'_>) {
     }
 }
 
-/// A text with its references to other resources followed, as far as they lead to text.
-fn through(config: &Tree, text: &str, depth: usize) -> String {
-    let mut out = text.to_owned();
-    for reference in reference::all(text).into_iter().rev() {
-        let value = reference.name.starts_with("resources.").then(|| config.at(&reference.path())).flatten();
-        if let Some(value) = value.and_then(Tree::as_str).filter(|_| depth > 0) {
-            out.replace_range(reference.range, &through(config, value, depth - 1));
-        }
-    }
-    out
+/// What a reference to another resource that stands alone leads to: one step and no further, as far as that is text.
+fn through(config: &Tree, text: &str) -> String {
+    let alone = reference::whole(text).filter(|one| one.name.starts_with("resources."));
+    let alone = alone.and_then(|one| config.at(&one.path()));
+    alone.and_then(Tree::as_str).unwrap_or(text).to_owned()
 }
 
 /// The error is the name of a reference to a volume that is not there.
