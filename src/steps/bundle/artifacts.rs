@@ -185,7 +185,12 @@ pub async fn clean(files: &WorkspaceFiles, folder: &str) -> Result<(), Failure> 
         let request = Request::new(Method::Put, format!("/api/2.0/fs/directories{}", escape(folder)));
         return files.rest().call(request).await.map(drop).map_err(|e| e.into_failure(doing()));
     }
-    files.delete(folder, true).await.map_err(|e| e.into_failure(doing()))?;
+    match files.delete(folder, true).await {
+        Err(error) if error.status().is_none() => return Err(error.into_failure(doing())),
+        // What is left there is in nobody's way.
+        Err(error) => tracing::debug!("{folder} was not emptied: {error}"),
+        Ok(_) => {}
+    }
     files.mkdirs(folder).await.map_err(|e| e.into_failure(doing()))
 }
 
