@@ -268,6 +268,27 @@ async fn what_may_not_be_read_may_still_be_deleted_and_is_never_taken_for_gone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_deleted_is_forgotten_where_it_goes_and_kept_where_it_is_made_anew() {
+    let schema = |catalog: &str| {
+        format!("bundle: {{name: hand}}\nresources: {{schemas: {{s: {{name: s, catalog_name: {catalog}}}}}}}\n")
+    };
+    let hand = Hand::with(&schema("main")).await;
+    let write = |text: &str| fs::write(hand.folder.path().join("databricks.yml"), text).unwrap();
+    let creates = || {
+        let requests = hand.workspace.control().requests().into_iter();
+        requests.filter(|r| r.method == "POST" && r.path.ends_with("/unity-catalog/schemas")).count()
+    };
+    hand.done(&["deploy"]).await;
+    hand.workspace.control().fail(Rule::on("DELETE", "/api/2.1/unity-catalog/schemas/*", Fault::status(403)).always());
+    write(&schema("other"));
+    assert!(!hand.run(&["deploy", "--auto-approve"]).await.status.success());
+    assert_eq!(creates(), 1, "nothing takes the place of what is still there");
+    write("bundle: {name: hand}\n");
+    hand.done(&["deploy", "--auto-approve"]).await;
+    assert_eq!(hand.done(&["plan"]).await, "Plan: 0 to add, 0 to change, 0 to delete, 0 unchanged\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_deployment_is_taken_up_from_its_log() {
     let hand = Hand::with(ONE_JOB).await;
     let late = Fault::Delay { millis: 60_000 };

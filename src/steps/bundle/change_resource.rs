@@ -226,8 +226,8 @@ impl ChangeResource {
         match world.workspace.call(request).await {
             Ok(_) => send_resource::gone(world, self.about.kind, short(&self.about.node), self.id()?).await?,
             Err(error) if error.is_not_found() => {}
-            // It is somebody else's now: it is forgotten, as the official command does.
-            Err(error) if error.status() == Some(403) => {
+            // It is somebody else's now: it is forgotten, as the official command does. What is made anew is not.
+            Err(error) if error.status() == Some(403) && self.about.action == Action::Delete => {
                 tracing::warn!("{}: {error}; it is left there and forgotten", self.title());
             }
             Err(error) => return Err(step_error(error, self.title())),
