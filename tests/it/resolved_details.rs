@@ -84,6 +84,16 @@ fn nothing_takes_the_place_of_another_sort_of_thing() {
 }
 
 #[test]
+fn a_bundle_outside_of_any_repository_is_seen_from_the_root_of_its_files() {
+    let seen =
+        |sync: &str| text_at(&of(&format!("bundle: {{name: y}}\n{sync}\n")), &["bundle", "git", "bundle_root_path"]);
+    assert_eq!(seen(""), "\".\"");
+    assert_eq!(seen("sync: {paths: [.]}"), "\".\"");
+    assert_eq!(seen("sync: {paths: [., ..]}"), "\"bundle\"");
+    assert_eq!(seen("sync: {paths: [../..]}"), "\"src/bundle\"");
+}
+
+#[test]
 fn a_reference_does_not_stand_for_a_section() {
     let said = |section: &str| {
         errors(&of(&format!("bundle: {{name: y}}\nvariables: {{s: {{default: x}}}}\n{section}\n"))).join("; ")

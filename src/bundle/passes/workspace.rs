@@ -124,7 +124,10 @@ fn rewrite(tree: &mut Tree, path: &mut Path, found: &mut Vec<Diagnostic>) {
 /// actual one.
 pub fn git(bundle: &mut Bundle<'_>) {
     let Some(git) = bundle.facts.git.clone() else {
-        bundle.config.set(&["bundle", "git", "bundle_root_path"], ".");
+        // Without a repository it is seen from the root of the files, which has said so where it lies higher up.
+        if bundle.sync_root == "." {
+            bundle.config.set(&["bundle", "git", "bundle_root_path"], ".");
+        }
         return;
     };
     let config = &mut bundle.config;
