@@ -247,7 +247,7 @@ pub fn is_local_library(path: &str) -> bool {
 
 /// Paths were given a leading dot when they were translated; everything else is the name of
 /// a package, an option of pip, or an address.
-fn is_local_dependency(text: &str) -> bool {
+pub fn is_local_dependency(text: &str) -> bool {
     text.starts_with("./") || text.starts_with("../")
 }
 

@@ -322,3 +322,47 @@ async fn a_catalog_that_is_named_by_text_is_made_before_what_lies_in_it() {
     let path = &resolved["resources"]["volumes"]["v"]["volume_path"];
     assert_eq!(path, "/Volumes/${resources.catalogs.c.name}/s/v");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_in_storage_is_the_same_with_a_slash_behind_it() {
+    let volume = |place: &str| {
+        format!(
+            "bundle: {{name: hand}}\nresources: {{volumes: {{v: {{name: v, catalog_name: main, schema_name: s, \
+             volume_type: EXTERNAL, storage_location: '{place}'}}}}, schemas: {{s: {{name: s, catalog_name: main}}}}}}\n"
+        )
+    };
+    let hand = Hand::with(&volume("s3://b/v/")).await;
+    let plan = async |text: &str| {
+        hand.write("databricks.yml", text);
+        hand.done(&["plan"]).await.0
+    };
+    hand.done(&["deploy"]).await;
+    let nothing = "Plan: 0 to add, 0 to change, 0 to delete, 2 unchanged\n";
+    assert_eq!(plan(&volume("s3://b/v/")).await, nothing);
+    assert_eq!(plan(&volume("s3://b/v//")).await, nothing);
+    assert_eq!(plan(&volume("s3://b/v")).await, nothing);
+    assert!(plan(&volume("s3://b/w/")).await.contains("recreate volumes.v"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_read_a_secret_scope_may_read_it_under_its_new_name() {
+    let scope = |name: &str, who: &str| {
+        format!(
+            "bundle: {{name: hand}}\nresources: {{secret_scopes: {{s: {{name: {name}, permissions: \
+             [{{level: READ, group_name: {who}}}]}}}}}}\n"
+        )
+    };
+    let hand = Hand::with(&scope("old", "analysts")).await;
+    let readers = async |name: &str| {
+        let acls = hand.get(&format!("/api/2.0/secrets/acls/list?scope={name}")).await;
+        let items = acls["items"].as_array().unwrap().iter().filter(|acl| acl["permission"] == "READ");
+        items.map(|acl| acl["principal"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    hand.done(&["deploy"]).await;
+    for (name, who) in [("new", "analysts"), ("newer", "engineers")] {
+        hand.write("databricks.yml", &scope(name, who));
+        hand.done(&["deploy", "--auto-approve"]).await;
+        assert_eq!(readers(name).await, [who]);
+        assert!(hand.done(&["plan"]).await.0.starts_with("Plan: 0 to add, 0 to change, 0 to delete"));
+    }
+}

@@ -420,6 +420,8 @@ pub enum When {
     NotRemote,
     /// The workspace calls the same place by another name: without `/Workspace` in front.
     Alias,
+    /// The same place in a cloud's storage, with slashes at the end or without.
+    Slashes,
     /// It is read by this name, so that whatever the workspace tells of it is no drift: the catalog knows no capital
     /// letters. A change of ours counts.
     Named,

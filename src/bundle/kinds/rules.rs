@@ -65,6 +65,11 @@ pub(super) const fn place(field: &'static str) -> Rule {
     Rule { field, when: When::Alias, then: Then::Skip, reason: "alias" }
 }
 
+/// A place in a cloud's storage, that the workspace tells without the slashes at its end.
+pub(super) const fn stored(field: &'static str) -> Rule {
+    Rule { field, when: When::Slashes, then: Then::Skip, reason: "uc_strips_trailing_slash" }
+}
+
 /// The workspace's own id of what it hangs on: another one makes it anew.
 pub(super) const fn bound(field: &'static str, same: &'static str, other: &'static str) -> Rule {
     Rule { field, when: When::Bound(other), then: Then::Recreate, reason: same }

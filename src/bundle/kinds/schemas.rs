@@ -1,7 +1,7 @@
 //! Schemas of Unity Catalog. A schema's id is its full name, so a new name is a new schema.
 
 use super::review::Fact;
-use super::rules::{named, recreate};
+use super::rules::{named, recreate, stored};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
     Sent, grants,
@@ -66,7 +66,12 @@ pub static KIND: Kind = Kind {
             body: &[],
         }),
     },
-    rules: &[named("name", "id_field"), named("catalog_name", "id_field"), recreate("storage_root", "immutable")],
+    rules: &[
+        named("name", "id_field"),
+        named("catalog_name", "id_field"),
+        stored("storage_root"),
+        recreate("storage_root", "immutable"),
+    ],
     keyed: &[],
     hashed: &[],
     added: &[],

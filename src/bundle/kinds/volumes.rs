@@ -1,7 +1,7 @@
 //! Volumes of Unity Catalog. A new name is a rename: the files stay, the id changes.
 
 use super::review::Fact;
-use super::rules::{backend_default, named, recreate, renamed};
+use super::rules::{backend_default, named, recreate, renamed, stored};
 use super::{
     Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix, Route,
     Sent, grants,
@@ -75,6 +75,7 @@ pub static KIND: Kind = Kind {
         named("catalog_name", "id_field"),
         named("schema_name", "id_field"),
         renamed("name", "id_changes"),
+        stored("storage_location"),
         backend_default("storage_location"),
         recreate("storage_location", "immutable"),
         recreate("volume_type", "immutable"),

@@ -76,7 +76,8 @@ pub fn is_local_dependency(dependency: &str) -> bool {
     if dependency.is_empty() || !is_local(dependency) || dependency.contains("://") {
         return false;
     }
-    if dependency.starts_with('-') && dependency.contains(' ') {
+    // An option of pip, whatever it names.
+    if dependency.starts_with('-') {
         return false;
     }
     if dependency.starts_with('.') || dependency.contains('/') {

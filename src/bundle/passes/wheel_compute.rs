@@ -4,7 +4,7 @@
 //! `Resolved::clusters`, and the bundle is resolved again once the answer is among the facts.
 //! Offline such a cluster is taken to be fit, and so is one that is not there.
 
-use crate::bundle::libraries::is_local_library;
+use crate::bundle::libraries::{is_local_dependency, is_local_library};
 use crate::bundle::passes::bundle::Bundle;
 use crate::bundle::syntax::reference;
 use crate::domain::{Diagnostic, Tree};
@@ -17,7 +17,9 @@ pub fn check(bundle: &mut Bundle<'_>) {
     let config = bundle.config.clone();
     let mut unfit = Vec::new();
     for job in config.find(&["resources", "jobs"]).and_then(Tree::as_map).into_iter().flat_map(|jobs| jobs.values()) {
-        for task in items(job, "tasks").iter().filter(|task| names_local_library(task)) {
+        // A local package of any environment of the job counts for each of its tasks.
+        let packaged = names_local_package(job);
+        for task in items(job, "tasks").iter().filter(|task| packaged || names_local_library(task)) {
             unfit.extend(unfit_compute(bundle, job, task));
         }
     }
@@ -38,6 +40,13 @@ fn items<'t>(tree: &'t Tree, key: &str) -> &'t [Tree] {
 fn names_local_library(task: &Tree) -> bool {
     let local = |library: &Tree, kind: &str| library.text(&[kind]).is_some_and(is_local_library);
     items(task, "libraries").iter().any(|library| ["whl", "jar", "egg"].iter().any(|kind| local(library, kind)))
+}
+
+fn names_local_package(job: &Tree) -> bool {
+    let packages =
+        |environment: &Tree| environment.find(&["spec", "dependencies"]).and_then(Tree::as_list).map(<[Tree]>::to_vec);
+    let packages = items(job, "environments").iter().filter_map(packages).flatten();
+    packages.into_iter().any(|package| package.as_str().is_some_and(is_local_dependency))
 }
 
 /// What is wrong with where a task runs.

@@ -34,7 +34,12 @@ pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<
     if let Some(rule) = rules().find(|r| r.when == When::NotRemote && remote.is_none()) {
         return skip(rule.reason);
     }
-    if let Some(rule) = rules().find(|r| r.when == When::Alias).filter(|_| new != remote && is_alias(new, remote)) {
+    let same_place = |rule: &&Rule| match rule.when {
+        When::Alias => is_alias(new, remote),
+        When::Slashes => is_alike_but_for_slashes(new, remote),
+        _ => false,
+    };
+    if let Some(rule) = rules().find(same_place).filter(|_| new != remote) {
         return skip(rule.reason);
     }
     // What the workspace never tells is not known to be gone already.
@@ -117,6 +122,11 @@ fn is_alias(new: Option<&Value>, remote: Option<&Value>) -> bool {
     place(new).is_some() && place(new) == place(remote)
 }
 
+fn is_alike_but_for_slashes(new: Option<&Value>, remote: Option<&Value>) -> bool {
+    let place = |value: Option<&'_ Value>| Some(value?.as_str()?.trim_end_matches('/').to_owned());
+    place(new).is_some() && place(new) == place(remote)
+}
+
 fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
     match rule.when {
         When::RemoteOnly => true,
@@ -128,6 +138,7 @@ fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
         | When::Mark
         | When::Bound(_)
         | When::Alias
+        | When::Slashes
         | When::Named => false,
     }
 }

@@ -10,16 +10,16 @@ use super::workspace_files::WorkspaceFiles;
 use crate::domain::{Failure, Reason, Tree};
 use crate::ports::{Method, Request};
 
-/// The folders that are not below another one of them.
+/// The folders that are not below another one of them. One that is written twice is in it twice, there as here.
 pub fn top_folders(config: &Tree) -> Vec<String> {
-    let at = |name: &str| config.text(&["workspace", name]).map(|p| p.trim_end_matches('/').to_owned());
-    let mut tops: Vec<String> = at("root_path").into_iter().collect();
+    let at = |name: &str| config.text(&["workspace", name]);
+    let plain = |folder: &str| folder.trim_end_matches('/').to_owned();
+    let mut tops: Vec<String> = at("root_path").map(plain).into_iter().collect();
     for name in ["artifact_path", "file_path", "state_path", "resource_path"] {
         let Some(folder) = at(name).filter(|f| !f.starts_with("/Volumes/")) else { continue };
-        let known =
-            |top: &String| folder == *top || folder.strip_prefix(top.as_str()).is_some_and(|r| r.starts_with('/'));
-        if !tops.iter().any(known) {
-            tops.push(folder);
+        let is_below = |top: &String| folder.strip_prefix(top.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        if !tops.iter().any(is_below) {
+            tops.push(plain(folder));
         }
     }
     tops

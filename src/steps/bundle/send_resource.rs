@@ -92,6 +92,11 @@ pub async fn change(
     };
     let sent = match one {
         Some(route) => vec![requests::changing(route, id, value, change.before)],
+        // What it belongs to is another one by now, which has nothing of the list yet.
+        None if renames => {
+            let before = made_with_the_parent(rest, kind, value).await?;
+            requests::calls(api.update, id, value, Difference { before: before.as_ref(), ..change })
+        }
         None => requests::calls(api.update, id, value, change),
     };
     // What is named after something else is named anew when that was made anew.

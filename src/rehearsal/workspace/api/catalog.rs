@@ -371,6 +371,9 @@ pub(crate) fn create_volume(call: &mut Call) -> Answer {
     let kind = call.required("volume_type")?;
     let id = call.store.ids.uuid();
     let mut doc = call.take_json();
+    if let Some(Value::String(at)) = doc.get_mut("storage_location") {
+        at.truncate(at.trim_end_matches('/').len());
+    }
     match (kind.as_str(), doc.contains_key("storage_location")) {
         ("EXTERNAL", false) => return Err(Refusal::invalid("An external volume needs a storage_location")),
         ("EXTERNAL", true) => {}
