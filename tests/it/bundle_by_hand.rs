@@ -252,6 +252,25 @@ async fn a_bundle_that_cannot_be_loaded_is_told_as_far_as_it_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_that_asks_for_another_way_in_than_a_token_is_refused_before_anybody_is_asked() {
+    let hand = Hand::with("").await;
+    let validate = async |workspace: &str| {
+        let text = format!("bundle: {{name: hand}}\nworkspace: {{{workspace}}}\n");
+        fs::write(hand.folder.path().join("databricks.yml"), text).unwrap();
+        let ended = hand.run(&["validate"]).await;
+        (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    };
+    for key in ["auth_type: azure-cli", "azure_client_id: a", "azure_use_msi: true", "google_service_account: a"] {
+        let name = key.split(':').next().unwrap();
+        assert_eq!(validate(key).await, (Some(64), format!("unsupported: workspace.{name} (databricks.yml:2)\n")));
+    }
+    assert_eq!(hand.workspace.control().requests().len(), 0);
+    for key in ["auth_type: pat, client_id: a", "auth_type: ''", "azure_environment: public"] {
+        assert_eq!(validate(key).await.0, Some(0), "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_not_be_read_may_still_be_deleted_and_is_never_taken_for_gone() {
     let hand = Hand::with(ONE_JOB).await;
     hand.done(&["deploy"]).await;

@@ -16,7 +16,7 @@ use crate::bundle::load::{self, Loaded};
 use crate::bundle::resolve::resolve_loaded;
 use crate::bundle::syntax::json;
 use crate::bundle::{Facts, Resolved, User};
-use crate::domain::{Diagnostic, Failure, Reason, Secret, Tree};
+use crate::domain::{Diagnostic, Failure, Node, Reason, Secret, Tree};
 use crate::ports::{Clock, Identity, Request, Rest, Transfer};
 use crate::steps::bundle::look_up::{self, Unlisted};
 use crate::steps::bundle::{UploadRoute, WorkspaceFiles};
@@ -65,6 +65,7 @@ impl Hand {
             return Err(Quit::Loading(Box::new(Unready { config: loaded.config, found })));
         }
         refuse_reference_in_host(&loaded)?;
+        refuse_other_ways_in(&loaded)?;
         if let Some(named) = self.profile(&loaded).map(str::to_owned) {
             loaded.config.set(&["workspace", "profile"], named);
         }
@@ -141,6 +142,35 @@ fn refuse_reference_in_host(loaded: &Loaded) -> Done {
         }
     }
     Ok(())
+}
+
+/// A bundle may ask for another way to sign in than the token that is all we take by hand.
+fn refuse_other_ways_in(loaded: &Loaded) -> Done {
+    const OTHER_WAYS: [&str; 7] = [
+        "azure_client_id",
+        "azure_login_app_id",
+        "azure_tenant_id",
+        "azure_use_msi",
+        "azure_workspace_resource_id",
+        "client_id",
+        "google_service_account",
+    ];
+    let auth_type = loaded.config.text(&["workspace", "auth_type"]).unwrap_or_default();
+    let asked = |key: &&&str| match loaded.config.find(&["workspace", key]).map(|tree| &tree.node) {
+        None | Some(Node::Null | Node::Bool(false)) => false,
+        Some(Node::String(text)) => !text.is_empty(),
+        Some(_) => true,
+    };
+    let other = match auth_type {
+        "pat" => None,
+        "" => OTHER_WAYS.iter().find(asked).copied(),
+        _ => Some("auth_type"),
+    };
+    let Some(key) = other else { return Ok(()) };
+    let place = loaded.config.find(&["workspace", key]).and_then(Tree::origin);
+    let place = place.map_or(String::new(), |o| format!(" ({}:{})", o.file, o.line));
+    tell(&format!("unsupported: workspace.{key}{place}"));
+    Err(Quit::Unsupported)
 }
 
 impl Ready {

@@ -1,5 +1,4 @@
-//! Changes one node of the plan: a resource, its permissions or its grants; and takes the
-//! change back.
+//! Changes one node of the plan: a resource, its permissions or its grants. How the change is taken back says `take_back`.
 //!
 //! What to send is data of the kind; nothing here knows a kind by name. The receipt of an
 //! update is what the workspace had before, so that undo is an update too; what this run
@@ -18,7 +17,7 @@ use super::find_resource;
 use super::read;
 use super::send_resource;
 use crate::bundle::fields::Type;
-use crate::bundle::kinds::{self, Holds, Id, Kind, Sent};
+use crate::bundle::kinds::{self, Id, Kind, Sent};
 use crate::bundle::planning::knowledge::hushed;
 use crate::bundle::planning::node::Dependency;
 use crate::bundle::planning::plan::{Action, short};
@@ -39,10 +38,10 @@ pub fn title(action: Action, node: &str) -> String {
 
 /// A change of one node, as a journal names it.
 #[derive(Clone)]
-struct About {
-    node: String,
-    kind: &'static Kind,
-    action: Action,
+pub(super) struct About {
+    pub(super) node: String,
+    pub(super) kind: &'static Kind,
+    pub(super) action: Action,
     /// Nothing has to be sent: it is gone already, or there is no request for it.
     forgets_only: bool,
     /// The id before the change.
@@ -50,7 +49,7 @@ struct About {
 }
 
 pub struct ChangeResource {
-    about: About,
+    pub(super) about: About,
     /// None when rebuilt from a journal: it can be looked for and taken back, not made.
     applier: Option<Arc<Applier>>,
 }
@@ -103,7 +102,7 @@ impl ChangeResource {
     }
 
     /// What the workspace has now, as far as it is a matter of configuration.
-    async fn now(&self, rest: &dyn Rest, id: &str) -> Result<Option<Value>, StepError> {
+    pub(super) async fn now(&self, rest: &dyn Rest, id: &str) -> Result<Option<Value>, StepError> {
         let answer = read::one(rest, &self.read_of(id)).await?;
         Ok(answer.map(|answer| self.configured(id, &answer)))
     }
@@ -113,7 +112,7 @@ impl ChangeResource {
     }
 
     /// Whether what we made is still what there is, noise of the workspace aside.
-    fn is_ours(&self, made: &Value, now: &Value) -> bool {
+    pub(super) fn is_ours(&self, made: &Value, now: &Value) -> bool {
         !planner::differs(self.about.kind, made, now)
     }
 
@@ -152,7 +151,7 @@ impl ChangeResource {
     }
 
     /// The workspace repeats in its errors what it was sent.
-    fn discreet(&self, error: RestError, values: &[&Value]) -> RestError {
+    pub(super) fn discreet(&self, error: RestError, values: &[&Value]) -> RestError {
         error.without(&hushed(self.about.kind.name, values))
     }
 
@@ -247,74 +246,6 @@ impl ChangeResource {
         let entry = Deployed { id: id.to_owned(), state: value, depends_on };
         applier.done(world, &self.about.node, Some(entry)).await?;
         Ok(outcome)
-    }
-
-    async fn undo_create(&self, rest: &dyn Rest, receipt: &Receipt, outcome: &Outcome) -> Result<Undone, StepError> {
-        let Some(id) = outcome.0["id"].as_str() else { return Ok(Undone::NothingToDo) };
-        let Some(now) = self.now(rest, id).await? else { return Ok(Undone::NothingToDo) };
-        let Some(route) = &self.about.kind.api.delete else {
-            return self.put_back(rest, id, receipt, outcome, &now).await;
-        };
-        if outcome.0["made"].is_object() && !self.is_ours(&outcome.0["made"], &now) {
-            return Err(self.drift());
-        }
-        let route = match &self.about.kind.holds {
-            Holds::Nothing => route,
-            Holds::Refused(unless_empty) => unless_empty,
-            Holds::Listed(..) if self.holds_something(rest, id, &now).await? => return Ok(Undone::Kept),
-            Holds::Listed(..) => route,
-        };
-        let mut request = ask::ready(&requests::request(route, id, &now));
-        request.repeatable = true;
-        match rest.call(request).await {
-            Ok(_) => Ok(Undone::TakenBack),
-            Err(error) if error.is_not_found() => Ok(Undone::TakenBack),
-            Err(error) if says_not_empty(&error) => Ok(Undone::Kept),
-            Err(error) => Err(step_error(error, format!("take back: {}", self.title()))),
-        }
-    }
-
-    async fn holds_something(&self, rest: &dyn Rest, id: &str, now: &Value) -> Result<bool, StepError> {
-        let Holds::Listed(route, items) = &self.about.kind.holds else { return Ok(false) };
-        let doing = || format!("look whether {} is empty", short(&self.about.node));
-        let answer = ask::maybe(rest, &requests::request(route, id, now)).await;
-        let answer = answer.map_err(|error| error.into_failure(doing()))?;
-        let list = answer.as_ref().and_then(|answer| answer.get(*items)).and_then(Value::as_array);
-        Ok(list.is_some_and(|list| !list.is_empty()))
-    }
-
-    /// Sends what was there before.
-    async fn put_back(
-        &self,
-        rest: &dyn Rest,
-        id: &str,
-        receipt: &Receipt,
-        outcome: &Outcome,
-        now: &Value,
-    ) -> Result<Undone, StepError> {
-        let made = &outcome.0["made"];
-        if !receipt.0["before"].is_object() {
-            return Ok(Undone::LeftInPlace);
-        }
-        let before = &named_as(self.about.kind, &receipt.0["before"], now);
-        if !planner::differs(self.about.kind, before, now) {
-            return Ok(Undone::NothingToDo);
-        }
-        if made.is_object() && !self.is_ours(made, now) {
-            return Err(self.drift());
-        }
-        let paths = planner::paths(self.about.kind, before, now);
-        let change = Difference { paths: &paths, before: Some(if made.is_object() { made } else { now }) };
-        let how = (self.about.kind, self.about.action);
-        let sent = send_resource::change(rest, how, id, before, change).await;
-        sent.map_err(|error| {
-            step_error(self.discreet(error, &[before, made]), format!("take back: {}", self.title()))
-        })?;
-        Ok(Undone::TakenBack)
-    }
-
-    fn drift(&self) -> StepError {
-        StepError::drift(short(&self.about.node), "what this run deployed", "other values")
     }
 }
 
@@ -469,17 +400,6 @@ impl ChangeResource {
     }
 }
 
-/// What there was before, of the thing that is there now: privileges are given back on what was renamed before the name is.
-fn named_as(kind: &Kind, before: &Value, now: &Value) -> Value {
-    let mut before = before.clone();
-    let Id::State(template) = kind.api.id else { return before };
-    let holes = template.split('{').filter_map(|part| part.split_once('}')).map(|(hole, _)| hole);
-    for (hole, value) in holes.filter_map(|hole| Some((hole, now.get(hole)?))) {
-        before[hole] = value.clone();
-    }
-    before
-}
-
 /// A state with what the workspace answered, in the order in which it is saved.
 fn with(kind: &Kind, mut value: Value, kept: Map<String, Value>) -> Value {
     if kept.is_empty() {
@@ -491,12 +411,7 @@ fn with(kind: &Kind, mut value: Value, kept: Map<String, Value>) -> Value {
     typed::ordered(&value, &Type::Message(kind.state))
 }
 
-/// How the workspace words it differs from kind to kind; that is all it ever means with a delete.
-fn says_not_empty(error: &RestError) -> bool {
-    matches!(error, RestError::Status { status: 400 | 409, message, .. } if message.contains("not empty"))
-}
-
-fn step_error(error: RestError, doing: String) -> StepError {
+pub(super) fn step_error(error: RestError, doing: String) -> StepError {
     let lost = error.may_have_been_applied();
     let failure = error.into_failure(doing);
     if lost { StepError::lost(failure) } else { StepError::refused(failure) }

@@ -29,6 +29,7 @@ pub mod stamp_wheels;
 pub mod state_files;
 pub mod still_absent;
 pub mod sync_snapshot;
+mod take_back;
 pub mod take_lock;
 pub mod upload;
 pub mod whoami;
