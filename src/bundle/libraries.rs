@@ -101,7 +101,7 @@ impl Expander<'_> {
                 let relative = relative(self.root, pattern);
                 let found = glob::expand(self.source, &relative)?.unwrap_or_default();
                 if found.is_empty() {
-                    let what = Diagnostic::error(format!("{pattern}: no matching files")).path(&path);
+                    let what = Diagnostic::error(format!("{relative}: no matching files")).path(&path);
                     self.diagnostics.push(what.at_tree(file.get("source").unwrap_or(file)));
                 }
                 for local in found {

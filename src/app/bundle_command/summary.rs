@@ -110,7 +110,7 @@ fn text(ready: &Ready) -> String {
     text.push_str("Resources:\n");
     let groups = ready.config().get("resources").and_then(Tree::as_map);
     let mut groups: Vec<_> = groups.into_iter().flatten().collect();
-    groups.sort_by_key(|(kind, _)| *kind);
+    groups.sort_by_key(|(kind, _)| heading(kind));
     for (kind, group) in groups {
         let mut resources: Vec<_> = group.as_map().into_iter().flatten().collect();
         if resources.is_empty() {
@@ -119,7 +119,8 @@ fn text(ready: &Ready) -> String {
         resources.sort_by_key(|(key, _)| *key);
         text.push_str(&format!("  {}:\n", heading(kind)));
         for (key, resource) in resources {
-            let name = resource.text(&["name"]).unwrap_or_default();
+            let name = kinds::by_name(kind).map_or("name", |kind| kind.name_field);
+            let name = resource.text(&[name]).or(resource.text(&["name"])).unwrap_or_default();
             let url = resource.text(&["url"]).unwrap_or("(not deployed)");
             text.push_str(&format!("    {key}:\n      Name: {name}\n      URL:  {url}\n"));
         }
@@ -129,9 +130,12 @@ fn text(ready: &Ready) -> String {
 
 /// `registered_models` as `Registered Models`.
 fn heading(kind: &str) -> String {
-    let capital = |word: &str| {
-        let mut chars = word.chars();
-        chars.next().map(|c| c.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+    let capital = |word: &str| match word {
+        "sql" => "SQL".to_owned(),
+        _ => {
+            let mut chars = word.chars();
+            chars.next().map(|c| c.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+        }
     };
     kind.split('_').map(capital).collect::<Vec<_>>().join(" ")
 }
