@@ -28,7 +28,7 @@ import zipfile
 
 VERSION = "0.134.0"
 TABLE = pathlib.Path(__file__).parent.parent / "src/bundle/fields/sdk.txt"
-SERVICES = ("apps", "catalog", "compute", "dashboards", "iam", "jobs", "ml", "pipelines", "serving", "sql",
+SERVICES = ("apps", "catalog", "compute", "dashboards", "database", "iam", "jobs", "ml", "pipelines", "serving", "sql",
             "vectorsearch", "workspace")
 
 # A request's fields are the arguments of the method that sends it.
@@ -54,7 +54,8 @@ ROOTS = list(REQUESTS) + [
     "catalog.RegisteredModelInfo", "ml.Experiment", "catalog.PrivilegeAssignment",
     "jobs.JobPermissionLevel", "pipelines.PipelinePermissionLevel", "ml.ExperimentPermissionLevel",
     "apps.App", "apps.AppPermissionLevel", "catalog.MonitorInfo", "compute.ClusterDetails", "compute.ClusterPermissionLevel",
-    "compute.ClusterSpec", "dashboards.Dashboard", "iam.PermissionLevel", "ml.ModelDatabricks", "ml.RegisteredModelPermissionLevel",
+    "compute.ClusterSpec", "dashboards.Dashboard", "database.DatabaseCatalog",
+    "database.DatabaseInstance", "database.SyncedDatabaseTable", "iam.PermissionLevel", "ml.ModelDatabricks", "ml.RegisteredModelPermissionLevel",
     "serving.ServingEndpointDetailed", "serving.ServingEndpointPermissionLevel", "sql.AlertV2", "sql.GetWarehouseResponse",
     "sql.WarehousePermissionLevel", "vectorsearch.EndpointInfo",
     "vectorsearch.VectorIndex", "vectorsearch.VectorSearchEndpointPermissionLevel", "workspace.AclItem", "workspace.SecretScope",

@@ -21,13 +21,14 @@ import typing
 
 from databricks.sdk import version
 
-SERVICES = "apps catalog compute dashboards files iam jobs ml pipelines serving settings sql workspace vectorsearch".split()
+SERVICES = "apps catalog compute dashboards database files iam jobs ml pipelines serving settings sql workspace vectorsearch".split()
 PREFIXES = (
     "/api/2.2/jobs/ /api/2.1/jobs/ /api/2.0/pipelines /api/2.1/unity-catalog/catalogs /api/2.1/unity-catalog/external-locations /api/2.1/unity-catalog/schemas /api/2.1/unity-catalog/volumes "
     "/api/2.1/unity-catalog/models /api/2.1/unity-catalog/permissions /api/2.1/unity-catalog/effective-permissions "
     "/api/2.1/unity-catalog/tables/{}/monitor /api/2.0/permissions/ /api/2.0/mlflow/ "
     "/api/2.0/workspace/mkdirs /api/2.0/workspace/delete /api/2.0/workspace/import /api/2.1/clusters/ /api/2.0/sql/warehouses /api/2.0/sql/statements /api/2.0/alerts "
-    "/api/2.0/lakeview/dashboards /api/2.0/apps /api/2.0/secrets/ /api/2.0/serving-endpoints /api/2.0/vector-search/endpoints /api/2.0/vector-search/indexes"
+    "/api/2.0/lakeview/dashboards /api/2.0/apps /api/2.0/secrets/ /api/2.0/serving-endpoints /api/2.0/vector-search/endpoints /api/2.0/vector-search/indexes "
+    "/api/2.0/database/instances /api/2.0/database/catalogs /api/2.0/database/synced_tables /api/2.0/instance-pools/"
 ).split()
 SKIP = re.compile(r"feature-store|forecasting|runs/submit|/genie/|transition-requests|registry-webhooks|activities|comments|scheduled-update")
 

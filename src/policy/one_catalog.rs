@@ -37,11 +37,12 @@ fn of<'t>(config: &'t Tree, name: &'t str) -> Option<&'t str> {
 }
 
 /// Where a kind names its catalog, alone or as the first part of a full name.
-const NAMING_IT: [(&str, &str); 4] = [
+const NAMING_IT: [(&str, &str); 5] = [
     ("schemas", "catalog_name"),
     ("volumes", "catalog_name"),
     ("registered_models", "catalog_name"),
     ("vector_search_indexes", "name"),
+    ("synced_database_tables", "name"),
 ];
 
 #[cfg(test)]

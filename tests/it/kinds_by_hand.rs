@@ -366,3 +366,22 @@ async fn who_may_read_a_secret_scope_may_read_it_under_its_new_name() {
         assert!(hand.done(&["plan"]).await.0.starts_with("Plan: 0 to add, 0 to change, 0 to delete"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_database_is_asked_for_counts_by_what_was_asked_before() {
+    let bundle = |nodes: u8| {
+        format!(
+            "bundle: {{name: kinds}}\nresources: {{database_instances: {{d: {{name: d, capacity: CU_1, node_count: {nodes}}}}}}}\n"
+        )
+    };
+    let hand = Hand::with(&bundle(1)).await;
+    hand.settles().await;
+    let at = "/api/2.0/database/instances/d";
+    let by_somebody = json!({"name": "d", "capacity": "CU_1", "node_count": 2});
+    hand.call(reqwest::Method::PATCH, &format!("{at}?update_mask=*"), by_somebody).await;
+    let (plan, _) = hand.done(&["plan"]).await;
+    assert!(plan.starts_with("Plan: 0 to add, 0 to change"), "{plan}");
+    hand.write("databricks.yml", &bundle(3));
+    assert!(hand.settles().await.contains("Updated database_instances.d\n"));
+    assert_eq!(hand.get(at).await["effective_node_count"], 3);
+}

@@ -28,6 +28,8 @@ resources:
   catalogs: {catalog: {name: c, grants: [{principal: users, privileges: [USE_CATALOG]}]}}
   clusters: {cluster: {cluster_name: c, spark_version: x, node_type_id: n, num_workers: 1, permissions: [{level: CAN_RESTART, group_name: users}]}}
   dashboards: {dashboard: {display_name: d, warehouse_id: w, serialized_dashboard: '{\"pages\": []}', permissions: [{level: CAN_READ, group_name: users}]}}
+  database_catalogs: {database: {name: dc, database_instance_name: '${resources.database_instances.instance.name}', database_name: d, create_database_if_not_exists: true}}
+  database_instances: {instance: {name: i, capacity: CU_1, node_count: 2, permissions: [{level: CAN_USE, group_name: users}]}}
   experiments: {experiment: {name: /Shared/e, permissions: [{level: CAN_READ, group_name: users}]}}
   external_locations: {location: {name: l, url: 's3://l/l', credential_name: c, skip_validation: true, grants: [{principal: users, privileges: [READ_FILES]}]}}
   jobs: {job: {name: j, permissions: [{level: CAN_VIEW, group_name: users}]}}
@@ -39,6 +41,7 @@ resources:
   schemas: {schema: {catalog_name: main, name: s, grants: [{principal: users, privileges: [USE_SCHEMA]}]}}
   secret_scopes: {scope: {name: scope, permissions: [{level: READ, group_name: users}]}}
   sql_warehouses: {warehouse: {name: w, cluster_size: Small, permissions: [{level: CAN_USE, group_name: users}]}}
+  synced_database_tables: {synced: {name: '${resources.database_catalogs.database.name}.s.t', database_instance_name: '${resources.database_instances.instance.name}', logical_database_name: d, spec: {source_table_full_name: main.s.t, scheduling_policy: SNAPSHOT, primary_key_columns: [id], new_pipeline_spec: {storage_catalog: main, storage_schema: s}}}}
   vector_search_endpoints: {search: {name: v, endpoint_type: STANDARD, target_qps: 2, permissions: [{level: CAN_USE, group_name: users}]}}
   vector_search_indexes: {index: {name: main.s.i, endpoint_name: '${resources.vector_search_endpoints.search.name}', primary_key: id, index_type: DIRECT_ACCESS, direct_access_index_spec: {schema_json: '{}'}, grants: [{principal: users, privileges: [SELECT]}]}}
   volumes: {volume: {catalog_name: main, schema_name: '${resources.schemas.schema.name}', name: v, grants: [{principal: users, privileges: [READ_VOLUME]}]}}

@@ -128,7 +128,7 @@ fn text(ready: &Ready) -> String {
     text
 }
 
-/// `registered_models` as `Registered Models`.
+/// `registered_models` as `Registered Models`, and `database_catalogs` as `Database catalogs`.
 fn heading(kind: &str) -> String {
     let capital = |word: &str| match word {
         "sql" => "SQL".to_owned(),
@@ -137,5 +137,8 @@ fn heading(kind: &str) -> String {
             chars.next().map(|c| c.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
         }
     };
-    kind.split('_').map(capital).collect::<Vec<_>>().join(" ")
+    match kind.contains("database") {
+        true => capital(&kind.replace('_', " ")),
+        false => kind.split('_').map(capital).collect::<Vec<_>>().join(" "),
+    }
 }

@@ -21,6 +21,7 @@ pub static KIND: Kind = Kind {
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_READ"), run: Some("CAN_RUN"), owner: false },
     }),
     renamed: &[],
+    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "display_name",
     api: Api {

@@ -25,6 +25,7 @@ pub static KIND: Kind = Kind {
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_USE"), run: None, owner: false },
     }),
     renamed: &[],
+    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {

@@ -20,6 +20,7 @@ pub static KIND: Kind = Kind {
         levels: Levels::None,
     }),
     renamed: &[],
+    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {

@@ -37,6 +37,7 @@ pub static KIND: Kind = Kind {
         },
     }),
     renamed: &[],
+    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "cluster_name",
     api: Api {

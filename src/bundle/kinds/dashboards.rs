@@ -41,6 +41,7 @@ pub static KIND: Kind = Kind {
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_READ"), run: None, owner: false },
     }),
     renamed: &[],
+    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "display_name",
     api: Api {

@@ -22,6 +22,7 @@ pub static KIND: Kind = Kind {
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_READ"), run: None, owner: false },
     }),
     renamed: &[],
+    told: &[],
     prefix: Prefix::LastSegment,
     name_field: "name",
     api: Api {

@@ -14,6 +14,7 @@ pub static KIND: Kind = Kind {
     remote: "bundle.Grants",
     child: None,
     renamed: &[],
+    told: &[],
     prefix: Prefix::None,
     name_field: "full_name",
     api: Api {

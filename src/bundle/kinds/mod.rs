@@ -9,6 +9,8 @@ mod apps;
 mod catalogs;
 mod clusters;
 mod dashboards;
+mod database_catalogs;
+mod database_instances;
 mod experiments;
 mod external_locations;
 mod grants;
@@ -25,6 +27,7 @@ mod schemas;
 mod secret_acls;
 mod secret_scopes;
 mod sql_warehouses;
+mod synced_database_tables;
 mod vector_search_endpoints;
 mod vector_search_indexes;
 mod volumes;
@@ -36,6 +39,8 @@ pub static ALL: &[&Kind] = &[
     &catalogs::KIND,
     &clusters::KIND,
     &dashboards::KIND,
+    &database_catalogs::KIND,
+    &database_instances::KIND,
     &experiments::KIND,
     &external_locations::KIND,
     &jobs::KIND,
@@ -47,6 +52,7 @@ pub static ALL: &[&Kind] = &[
     &schemas::KIND,
     &secret_scopes::KIND,
     &sql_warehouses::KIND,
+    &synced_database_tables::KIND,
     &vector_search_endpoints::KIND,
     &vector_search_indexes::KIND,
     &volumes::KIND,
@@ -98,6 +104,9 @@ pub struct Kind {
     pub child: Option<&'static Child>,
     /// Fields that are sent, saved and compared under another name than they are written and answered.
     pub renamed: &'static [(&'static str, &'static str)],
+    /// Fields that are asked for, and told under another name: as what they are told, and how to ask for that again when
+    /// a change is taken back.
+    pub told: &'static [(&'static str, &'static str)],
     /// How the name is prefixed by a mode or preset.
     pub prefix: Prefix,
     pub name_field: &'static str,

@@ -25,6 +25,7 @@ pub static KIND: Kind = Kind {
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_VIEW"), run: Some("CAN_QUERY"), owner: false },
     }),
     renamed: &[],
+    told: &[],
     prefix: Prefix::Normalised,
     name_field: "name",
     api: Api {

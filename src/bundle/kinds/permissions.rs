@@ -14,6 +14,7 @@ pub static KIND: Kind = Kind {
     remote: "bundle.Permissions",
     child: None,
     renamed: &[],
+    told: &[],
     prefix: Prefix::None,
     name_field: "object_id",
     api: Api {

@@ -14,6 +14,7 @@ pub static KIND: Kind = Kind {
     remote: "catalog.MonitorInfo",
     child: None,
     renamed: &[],
+    told: &[],
     prefix: Prefix::None,
     name_field: "table_name",
     api: Api {

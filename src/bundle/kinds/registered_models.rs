@@ -23,6 +23,7 @@ pub static KIND: Kind = Kind {
         levels: Levels::None,
     }),
     renamed: &[],
+    told: &[],
     prefix: Prefix::Normalised,
     name_field: "name",
     api: Api {

@@ -22,6 +22,11 @@ pub(super) const fn output_only(field: &'static str) -> Rule {
     ignore_remote(field, "spec:output_only")
 }
 
+/// A field that is asked for, and told under another name if at all.
+pub(super) const fn input_only(field: &'static str) -> Rule {
+    ignore_remote(field, "spec:input_only")
+}
+
 /// The field is never compared.
 pub(super) const fn ignore(field: &'static str, reason: &'static str) -> Rule {
     Rule { field, when: When::Any, then: Then::Skip, reason }

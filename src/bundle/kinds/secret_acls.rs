@@ -21,6 +21,7 @@ pub static KIND: Kind = Kind {
     remote: "bundle.SecretAcls",
     child: None,
     renamed: &[],
+    told: &[],
     prefix: Prefix::None,
     name_field: "scope_name",
     api: Api {

@@ -27,6 +27,7 @@ pub static KIND: Kind = Kind {
         ("backend_type", "scope_backend_type"),
         ("keyvault_metadata", "backend_azure_keyvault"),
     ],
+    told: &[],
     prefix: Prefix::None,
     name_field: "scope",
     api: Api {

@@ -21,6 +21,7 @@ pub static KIND: Kind = Kind {
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_VIEW"), run: Some("CAN_MONITOR"), owner: true },
     }),
     renamed: &[],
+    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "name",
     api: Api {

@@ -42,8 +42,8 @@ pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<
     if let Some(rule) = rules().find(same_place).filter(|_| new != remote) {
         return skip(rule.reason);
     }
-    // What the workspace never tells is not known to be gone already.
-    let untold = new.is_none() && (rules().any(|r| r.when == When::Drift) || !in_remote(kind, place));
+    // Where the workspace's word does not count, and of what it never tells, nothing is known to be there already.
+    let untold = rules().any(|r| r.when == When::Drift) || (new.is_none() && !in_remote(kind, place));
     if !unchanged && equal(new, remote) && !untold {
         return skip("remote_already_set");
     }

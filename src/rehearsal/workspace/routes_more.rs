@@ -1,8 +1,8 @@
 //! Routes of the kinds that a model's life does not depend on: compute, dashboards, apps, alerts, secrets, older registries.
 
 use super::api::{
-    alerts, apps, clusters, dashboards, invocations, legacy_models, monitors, secrets, serving, tables, vector_search,
-    warehouses,
+    alerts, apps, clusters, dashboards, database, invocations, legacy_models, monitors, secrets, serving, tables,
+    vector_search, warehouses,
 };
 use super::routes::{Routes, deletes, one, patches, posts, puts, reads};
 
@@ -16,6 +16,7 @@ pub(crate) fn all() -> Routes {
         .merge(app_routes())
         .merge(registry())
         .merge(vector_search_routes())
+        .merge(database_routes())
         .route("/api/2.0/alerts", reads(alerts::list).merge(posts(alerts::create)))
         .route("/api/2.0/alerts/{id}", one(alerts::get, alerts::update, alerts::trash))
         .route("/api/2.1/unity-catalog/tables", reads(tables::list).merge(posts(tables::create)))
@@ -118,6 +119,19 @@ fn vector_search_routes() -> Routes {
         .route(&at("endpoints/{name}/budget-policy"), patches(vector_search::patch_budget_policy))
         .route(&at("indexes"), reads(vector_search::list_indexes).merge(posts(vector_search::create_index)))
         .route(&at("indexes/{name}"), index)
+}
+
+fn database_routes() -> Routes {
+    let at = |part: &str| format!("/api/2.0/database/{part}");
+    let instance = one(database::get_instance, database::update_instance, database::delete_instance);
+    Routes::new()
+        .route(&at("instances"), reads(database::list_instances).merge(posts(database::create_instance)))
+        .route(&at("instances/{name}"), instance)
+        .route(&at("instances/{name}/catalogs"), reads(database::list_catalogs))
+        .route(&at("catalogs"), posts(database::create_catalog))
+        .route(&at("catalogs/{name}"), reads(database::get_catalog).merge(deletes(database::delete_catalog)))
+        .route(&at("synced_tables"), posts(database::create_synced))
+        .route(&at("synced_tables/{name}"), reads(database::get_synced).merge(deletes(database::delete_synced)))
 }
 
 /// The model registry of the workspace, from before Unity Catalog.

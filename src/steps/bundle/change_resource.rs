@@ -16,13 +16,14 @@ use super::ask;
 use super::find_resource;
 use super::read;
 use super::send_resource;
+use super::what_was;
 use crate::bundle::fields::Type;
 use crate::bundle::kinds::{self, Id, Kind, Sent};
 use crate::bundle::planning::knowledge::hushed;
 use crate::bundle::planning::node::Dependency;
 use crate::bundle::planning::plan::{Action, short};
 use crate::bundle::planning::requests::{self, Difference, Read};
-use crate::bundle::planning::{answers, planner, typed};
+use crate::bundle::planning::{answers, typed};
 use crate::bundle::state::Deployed;
 use crate::domain::{Failure, Reason};
 use crate::ports::{Rest, RestError, World};
@@ -108,12 +109,7 @@ impl ChangeResource {
     }
 
     fn configured(&self, id: &str, answer: &Value) -> Value {
-        answers::configured(self.about.kind, &answers::remote(self.about.kind, id, answer))
-    }
-
-    /// Whether what we made is still what there is, noise of the workspace aside.
-    pub(super) fn is_ours(&self, made: &Value, now: &Value) -> bool {
-        !planner::differs(self.about.kind, made, now)
+        what_was::configured(self.about.kind, id, answer)
     }
 
     async fn create(&self, world: &World, receipt: &Receipt) -> Result<Outcome, StepError> {
@@ -381,7 +377,7 @@ impl ChangeResource {
         let named = matches!(self.about.kind.api.id, Id::State(_));
         let id = named.then(|| requests::id(self.about.kind, &value, &Value::Null)).flatten();
         let id = id.map_or_else(|| self.id().map(str::to_owned), Ok)?;
-        let done = self.now(rest, &id).await?.is_some_and(|now| self.is_ours(&value, &now));
+        let done = self.now(rest, &id).await?.is_some_and(|now| what_was::is(self.about.kind, &value, &now));
         Ok(if done { Found::Done(self.found(world, receipt, &id).await?) } else { Found::NotDone })
     }
 

@@ -32,6 +32,7 @@ pub mod sync_snapshot;
 mod take_back;
 pub mod take_lock;
 pub mod upload;
+pub mod what_was;
 pub mod whoami;
 pub mod workspace_files;
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::change_resource::{ChangeResource, step_error};
-use super::{ask, send_resource};
-use crate::bundle::kinds::{Holds, Id, Kind};
+use super::{ask, send_resource, what_was};
+use crate::bundle::kinds::Holds;
 use crate::bundle::planning::plan::short;
 use crate::bundle::planning::planner;
 use crate::bundle::planning::requests::{self, Difference};
@@ -23,7 +23,7 @@ impl ChangeResource {
         let Some(route) = &self.about.kind.api.delete else {
             return self.put_back(rest, id, receipt, outcome, &now).await;
         };
-        if outcome.0["made"].is_object() && !self.is_ours(&outcome.0["made"], &now) {
+        if outcome.0["made"].is_object() && !what_was::is(self.about.kind, &outcome.0["made"], &now) {
             return Err(self.drift());
         }
         let route = match &self.about.kind.holds {
@@ -64,11 +64,11 @@ impl ChangeResource {
         if !receipt.0["before"].is_object() {
             return Ok(Undone::LeftInPlace);
         }
-        let before = &named_as(self.about.kind, &receipt.0["before"], now);
-        if !planner::differs(self.about.kind, before, now) {
+        let before = &what_was::of_what_is(self.about.kind, &receipt.0["before"], now);
+        if what_was::is(self.about.kind, before, now) {
             return Ok(Undone::NothingToDo);
         }
-        if made.is_object() && !self.is_ours(made, now) {
+        if made.is_object() && !what_was::is(self.about.kind, made, now) {
             return Err(self.drift());
         }
         let paths = planner::paths(self.about.kind, before, now);
@@ -84,17 +84,6 @@ impl ChangeResource {
     fn drift(&self) -> StepError {
         StepError::drift(short(&self.about.node), "what this run deployed", "other values")
     }
-}
-
-/// What there was before, of the thing that is there now: privileges are given back on what was renamed before the name is.
-fn named_as(kind: &Kind, before: &Value, now: &Value) -> Value {
-    let mut before = before.clone();
-    let Id::State(template) = kind.api.id else { return before };
-    let holes = template.split('{').filter_map(|part| part.split_once('}')).map(|(hole, _)| hole);
-    for (hole, value) in holes.filter_map(|hole| Some((hole, now.get(hole)?))) {
-        before[hole] = value.clone();
-    }
-    before
 }
 
 /// How the workspace words it differs from kind to kind; that is all it ever means with a delete.

@@ -5,6 +5,7 @@ pub(crate) mod apps;
 pub(crate) mod catalog;
 pub(crate) mod clusters;
 pub(crate) mod dashboards;
+pub(crate) mod database;
 pub(crate) mod experiments;
 pub(crate) mod external_locations;
 pub(crate) mod files;

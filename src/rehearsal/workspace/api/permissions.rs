@@ -78,6 +78,12 @@ const KINDS: &[Kind] = &[
         exists: |s, id| s.get("warehouses", id).is_some(),
     },
     Kind {
+        route: "database-instances",
+        object_type: "database-instance",
+        levels: &["CAN_USE", "CAN_CREATE", "CAN_MANAGE"],
+        exists: |s, id| s.get("database_instances", id).is_some(),
+    },
+    Kind {
         route: "vector-search-endpoints",
         object_type: "vector-search-endpoint",
         levels: &["CAN_USE", "CAN_MANAGE"],
