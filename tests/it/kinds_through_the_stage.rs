@@ -19,7 +19,7 @@ struct Row {
 
 const NOTHING: (&str, &str) = ("", "");
 
-static ROWS: [Row; 22] = [
+static ROWS: [Row; 23] = [
     Row {
         kind: "jobs",
         resource: "it: {name: it, description: One, permissions: [{level: CAN_VIEW, group_name: users}]}",
@@ -79,6 +79,13 @@ static ROWS: [Row; 22] = [
                    permissions: [{level: CAN_RESTART, group_name: users}]}",
         update: ("num_workers: 1", "num_workers: 2"),
         recreate: None,
+    },
+    Row {
+        kind: "instance_pools",
+        resource: "it: {instance_pool_name: it, node_type_id: n, max_capacity: 2, custom_tags: {team: one}, \
+                   permissions: [{level: CAN_ATTACH_TO, group_name: users}]}",
+        update: ("max_capacity: 2, custom_tags: {team: one}", "max_capacity: 3, min_idle_instances: 1"),
+        recreate: Some(("max_capacity: 2", "max_capacity: 2, preloaded_spark_versions: [15.4.x-scala2.12]")),
     },
     Row {
         kind: "dashboards",

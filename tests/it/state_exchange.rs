@@ -32,6 +32,7 @@ resources:
   database_instances: {instance: {name: i, capacity: CU_1, node_count: 2, permissions: [{level: CAN_USE, group_name: users}]}}
   experiments: {experiment: {name: /Shared/e, permissions: [{level: CAN_READ, group_name: users}]}}
   external_locations: {location: {name: l, url: 's3://l/l', credential_name: c, skip_validation: true, grants: [{principal: users, privileges: [READ_FILES]}]}}
+  instance_pools: {pool: {instance_pool_name: p, node_type_id: n, max_capacity: 2, permissions: [{level: CAN_ATTACH_TO, group_name: users}]}}
   jobs: {job: {name: j, permissions: [{level: CAN_VIEW, group_name: users}]}}
   model_serving_endpoints: {endpoint: {name: e, tags: [{key: a, value: b}], config: {served_entities: [{name: x, entity_name: a.b.c, entity_version: '1', workload_size: Small, scale_to_zero_enabled: true}]}, permissions: [{level: CAN_QUERY, group_name: users}]}}
   models: {model: {name: m, permissions: [{level: CAN_READ, group_name: users}]}}

@@ -88,7 +88,7 @@ pub static KIND: Kind = Kind {
         Fact::Fields("", &["name", "storage_root", "connection_name", "provider_name", "share_name"]),
         Fact::Value("custom_max_retention_hours"),
     ],
-    page: Some("explore/data/{id}"),
+    page: Some("explore/data/{id/}"),
 };
 
 /// What the request that changes a catalog does not know.

@@ -14,6 +14,7 @@ mod database_instances;
 mod experiments;
 mod external_locations;
 mod grants;
+mod instance_pools;
 mod jobs;
 mod model_serving_endpoints;
 mod models;
@@ -43,6 +44,7 @@ pub static ALL: &[&Kind] = &[
     &database_instances::KIND,
     &experiments::KIND,
     &external_locations::KIND,
+    &instance_pools::KIND,
     &jobs::KIND,
     &model_serving_endpoints::KIND,
     &models::KIND,
@@ -412,6 +414,7 @@ pub struct Rule {
     pub field: &'static str,
     pub when: When,
     pub then: Then,
+    /// As a plan tells it; empty where none is told.
     pub reason: &'static str,
 }
 

@@ -125,10 +125,12 @@ fn tags(bundle: &mut Bundle<'_>) {
         }
     }
     let cloud = bundle.cloud();
-    for cluster in resources(bundle, "clusters").filter(|r| r.as_map().is_some()) {
-        for (key, value) in tags.iter().map(|(key, value)| (cloud.key(key), cloud.value(value))) {
-            if cluster.text(&["custom_tags", &key]).is_none() {
-                cluster.set(&["custom_tags", &key], value);
+    for kind in ["clusters", "instance_pools"] {
+        for resource in resources(bundle, kind).filter(|r| r.as_map().is_some()) {
+            for (key, value) in tags.iter().map(|(key, value)| (cloud.key(key), cloud.value(value))) {
+                if resource.text(&["custom_tags", &key]).is_none() {
+                    resource.set(&["custom_tags", &key], value);
+                }
             }
         }
     }

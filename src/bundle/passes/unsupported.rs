@@ -27,7 +27,7 @@ const SECTIONS: [&str; 12] = [
 
 /// What is refused, and what it is. The README lists it; a test holds each row to what is refused.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("resources.*", "a kind without a table here: Genie spaces, instance pools, job runs, secrets"),
+    ("resources.*", "a kind without a table here: Genie spaces, job runs, secrets"),
     ("resources.apps.*.config", "an app that the deployment configures"),
     ("resources.apps.*.git_source", "an app that is fetched from a repository"),
     ("resources.apps.*.lifecycle.started", "an app that the deployment starts"),

@@ -65,7 +65,7 @@ pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<
         return skip(rule.reason);
     }
     match rules().find(|r| matches!(r.when, When::Any | When::Named) || (r.when == When::Running && runs)) {
-        Some(rule) => (action(rule.then), Some(rule.reason)),
+        Some(rule) => (action(rule.then), Some(rule.reason).filter(|reason| !reason.is_empty())),
         None => (Action::Update, None),
     }
 }
@@ -87,7 +87,7 @@ pub fn classify_gone(kind: &'static Kind, place: &Place, old: Option<&Value>, ne
         return skip("empty");
     }
     match rules().find(|r| matches!(r.when, When::Any | When::Named)) {
-        Some(rule) => (action(rule.then), Some(rule.reason)),
+        Some(rule) => (action(rule.then), Some(rule.reason).filter(|reason| !reason.is_empty())),
         None => (Action::Update, None),
     }
 }

@@ -1,8 +1,8 @@
 //! Routes of the kinds that a model's life does not depend on: compute, dashboards, apps, alerts, secrets, older registries.
 
 use super::api::{
-    alerts, apps, clusters, dashboards, database, invocations, legacy_models, monitors, secrets, serving, tables,
-    vector_search, warehouses,
+    alerts, apps, clusters, dashboards, database, instance_pools, invocations, legacy_models, monitors, secrets,
+    serving, tables, vector_search, warehouses,
 };
 use super::routes::{Routes, deletes, one, patches, posts, puts, reads};
 
@@ -42,6 +42,11 @@ fn cluster_routes() -> Routes {
         .route(&at("delete"), posts(clusters::delete))
         .route(&at("permanent-delete"), posts(clusters::permanent_delete))
         .route("/api/2.0/policies/clusters/list", reads(clusters::policies))
+        .route("/api/2.0/instance-pools/create", posts(instance_pools::create))
+        .route("/api/2.0/instance-pools/get", reads(instance_pools::get))
+        .route("/api/2.0/instance-pools/list", reads(instance_pools::list))
+        .route("/api/2.0/instance-pools/edit", posts(instance_pools::edit))
+        .route("/api/2.0/instance-pools/delete", posts(instance_pools::delete))
 }
 
 fn warehouse_routes() -> Routes {

@@ -11,6 +11,7 @@ pub(crate) mod external_locations;
 pub(crate) mod files;
 pub(crate) mod grants;
 pub(crate) mod imports;
+pub(crate) mod instance_pools;
 pub(crate) mod invocations;
 pub(crate) mod job_settings;
 pub(crate) mod jobs;

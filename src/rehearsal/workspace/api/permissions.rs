@@ -72,6 +72,12 @@ const KINDS: &[Kind] = &[
         exists: |s, id| s.get("clusters", id).is_some(),
     },
     Kind {
+        route: "instance-pools",
+        object_type: "instance-pool",
+        levels: &["CAN_ATTACH_TO", "CAN_MANAGE"],
+        exists: |s, id| s.get("instance_pools", id).is_some(),
+    },
+    Kind {
         route: "warehouses",
         object_type: "warehouses",
         levels: &["CAN_VIEW", "CAN_MONITOR", "CAN_USE", OWNER, "CAN_MANAGE"],
