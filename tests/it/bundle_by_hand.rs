@@ -271,6 +271,15 @@ async fn a_bundle_that_asks_for_another_way_in_than_a_token_is_refused_before_an
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_level_that_no_folder_has_stops_a_deployment_of_nothing_but_files() {
+    let hand = Hand::with("bundle: {name: hand}\npermissions: [{level: CAN_EDIT, user_name: x}]\n").await;
+    hand.done(&["validate"]).await;
+    let deploy = hand.run(&["deploy"]).await;
+    let said = String::from_utf8_lossy(&deploy.stderr).into_owned();
+    assert!(!deploy.status.success() && said.contains("unsupported bundle permission level CAN_EDIT"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_not_be_read_may_still_be_deleted_and_is_never_taken_for_gone() {
     let hand = Hand::with(ONE_JOB).await;
     hand.done(&["deploy"]).await;

@@ -29,13 +29,19 @@ pub fn is_shared(folder: &str) -> bool {
     folder == "/Workspace/Shared" || folder.starts_with("/Workspace/Shared/")
 }
 
-/// The entries as the permissions interface wants them; none where nothing is written.
-fn entries(config: &Tree) -> Vec<Value> {
+/// The entries as the permissions interface wants them; none where nothing is written. Their levels are looked at here
+/// alone in a bundle that has no resources to give them for.
+fn entries(config: &Tree) -> Result<Vec<Value>, Failure> {
     let written = config.get("permissions").and_then(Tree::as_list).unwrap_or_default();
     let entry = |tree: &Tree| {
-        let level = match tree.text(&["level"])? {
+        let level = match tree.text(&["level"]).unwrap_or_default() {
             "CAN_VIEW" => "CAN_READ",
-            other => other,
+            level @ ("CAN_MANAGE" | "CAN_RUN") => level,
+            other => {
+                let what = format!("unsupported bundle permission level {other}");
+                let hint = "a level of the bundle is CAN_MANAGE, CAN_RUN or CAN_VIEW";
+                return Err(Failure::new(Reason::InvalidBundle, what).hint(hint));
+            }
         };
         let mut entry = Map::new();
         entry.insert("permission_level".into(), level.into());
@@ -44,13 +50,13 @@ fn entries(config: &Tree) -> Vec<Value> {
                 entry.insert(who.into(), name.into());
             }
         }
-        Some(Value::Object(entry))
+        Ok(Value::Object(entry))
     };
-    written.iter().filter_map(entry).collect()
+    written.iter().filter(|tree| tree.as_map().is_some_and(|entry| !entry.is_empty())).map(entry).collect()
 }
 
 pub async fn apply(files: &WorkspaceFiles, config: &Tree) -> Result<(), Failure> {
-    let list = entries(config);
+    let list = entries(config)?;
     if list.is_empty() {
         return Ok(());
     }
