@@ -6,7 +6,8 @@ use crate::adapters::databricks::Profiles;
 use crate::domain::{Failure, Host, Reason, Secret};
 
 /// `profile` is what was named, before the environment names one; `host` is that of a bundle. A profile comes before a
-/// token of the environment, and is of one workspace.
+/// token of the environment, and is of one workspace. Where there is no file of profiles, and host and token stand in
+/// the environment, they count instead, as they do for the official command; that is said.
 pub fn find(
     env: &BTreeMap<String, String>,
     profile: Option<&str>,
@@ -18,7 +19,14 @@ pub fn find(
         None => Ok(Profiles::default()),
     };
     if let Some(name) = profile.or(var("DATABRICKS_CONFIG_PROFILE")) {
-        let profile = profiles()?.get(name)?;
+        let profiles = profiles()?;
+        if let (None, Some(there), Some(token), Some(file)) =
+            (host, var("DATABRICKS_HOST"), var("DATABRICKS_TOKEN"), profiles.missing())
+        {
+            eprintln!("Warn: profile `{name}` is not used: there is no {}; signing in to {there}", file.display());
+            return Ok((there.to_owned(), Secret::new(token)));
+        }
+        let profile = profiles.get(name)?;
         return match host {
             Some(host) if plain(host) != plain(&profile.host) => Err(two_hosts(name, &profile.host, host)),
             _ => Ok((profile.host, profile.token)),

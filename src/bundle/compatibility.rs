@@ -64,7 +64,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "packages of an environment",
         since: "1.16",
         there: "`numpy==2.5.*` is a package",
-        here: "the same; before it was taken for a local file, as `a >=1.0, <2` and `a; python_version<'3.9'` still are there",
+        here: "the same; before it was taken for a local file, as `a >=1.0, <2` and `a; python_version<'3.9'` still are there, and `a @ https:…` an error",
     },
     Setting {
         name: "keys that end in `_`",

@@ -366,18 +366,21 @@ async fn what_a_workspace_says_of_its_user_is_no_mistake_of_the_bundle() {
 async fn a_named_profile_says_which_workspace_it_is() {
     let hand = Hand::with("bundle: {name: hand}\n").await;
     let other = workspace::serve(Config::per_token()).await.unwrap();
+    let without_file = hand.run(&["validate", "-p", "other"]).await;
+    assert!(without_file.status.success() && said(&without_file).contains("profile `other` is not used"));
     let profiles = format!("[other]\nhost = {}\ntoken = dapi-other\n", other.url());
     fs::write(hand.folder.path().join(".databrickscfg"), profiles).unwrap();
     let config: Value = serde_json::from_str(&hand.done(&["validate", "-o", "json", "-p", "other"]).await).unwrap();
     assert_eq!(config["workspace"]["profile"], "other");
+    let before = hand.workspace.control().requests().len();
     hand.done(&["deploy", "-p", "other"]).await;
-    assert!(hand.workspace.control().requests().is_empty());
+    assert_eq!(hand.workspace.control().requests().len(), before);
     assert!(other.control().requests().iter().any(|request| request.is_write()));
     let bundle = format!("bundle: {{name: hand}}\nworkspace: {{host: {}}}\n", hand.workspace.url());
     fs::write(hand.folder.path().join("databricks.yml"), bundle).unwrap();
     let refused = hand.run(&["deploy", "-p", "other"]).await;
     assert!(!refused.status.success() && said(&refused).contains("and the bundle names"), "{}", said(&refused));
-    assert!(hand.workspace.control().requests().is_empty());
+    assert_eq!(hand.workspace.control().requests().len(), before);
 }
 
 #[tokio::test]

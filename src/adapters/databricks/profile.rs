@@ -22,6 +22,8 @@ pub struct Profile {
 #[derive(Clone, Default)]
 pub struct Profiles {
     file: PathBuf,
+    /// There is no such file.
+    missing: bool,
     sections: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -41,14 +43,19 @@ impl Profiles {
     /// No file is no profile.
     pub fn load(file: &Path) -> Result<Self, Failure> {
         match std::fs::read_to_string(file) {
-            Ok(text) => Ok(Self { file: file.to_owned(), sections: parse(&text) }),
+            Ok(text) => Ok(Self { file: file.to_owned(), missing: false, sections: parse(&text) }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Self { file: file.to_owned(), sections: BTreeMap::new() })
+                Ok(Self { file: file.to_owned(), missing: true, sections: BTreeMap::new() })
             }
             Err(error) => {
                 Err(Failure::new(Reason::InvalidInput, format!("read profiles in {}", file.display())).because(error))
             }
         }
+    }
+
+    /// The file that is not there.
+    pub fn missing(&self) -> Option<&Path> {
+        self.missing.then_some(&self.file)
     }
 
     pub fn get(&self, name: &str) -> Result<Profile, Failure> {
@@ -144,7 +151,7 @@ mod tests {
                     [u2m]\nhost=https://dbc-stg.cloud.databricks.com\nauth_type = databricks-cli\n\
                     [m2m]\nhost=https://dbc-prod.cloud.databricks.com\nclient_id=a\nclient_secret=b\n\
                     [again]\nhost=https://dbc-prod.cloud.databricks.com?o=1\ntoken=x\n[bare]\ntoken=y\n";
-        Profiles { file: "/home/me/.databrickscfg".into(), sections: parse(text) }
+        Profiles { file: "/home/me/.databrickscfg".into(), missing: false, sections: parse(text) }
     }
 
     #[test]
