@@ -121,6 +121,9 @@ impl Reply {
     }
 }
 
+/// Stands for the code of a 404 that is a page or a text: something between has answered, and says nothing of what there is.
+pub const NOT_THE_API: &str = "NOT_THE_API";
+
 /// Never holds a token, a header or a query; bodies only as the workspace's own message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RestError {
@@ -147,7 +150,7 @@ impl RestError {
     /// Gone, by status or by any of the codes that mean it.
     pub fn is_not_found(&self) -> bool {
         match self {
-            RestError::Status { status: 404, .. } => true,
+            RestError::Status { status: 404, error_code, .. } => error_code != NOT_THE_API,
             // Jobs, their runs and clusters say it as an invalid value; Databricks' own SDKs know them by these words.
             RestError::Status { status: 400, error_code, message, .. } if error_code == "INVALID_PARAMETER_VALUE" => {
                 let about = ["Job ", "Run ", "Cluster "].iter().any(|noun| message.starts_with(noun));

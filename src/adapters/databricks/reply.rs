@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::ports::RestError;
+use crate::ports::rest::NOT_THE_API;
 
 /// Messages longer than this hold a stack trace or a page; their beginning says enough.
 const LONGEST: usize = 2000;
@@ -36,8 +37,10 @@ pub fn error(status: u16, location: Option<&str>, body: &[u8]) -> RestError {
         };
     }
     let message = plain(&String::from_utf8_lossy(&body[..body.len().min(64 * 1024)]));
+    // An answer without a body is the API's: to the question whether a file is there.
+    let error_code = if status == 404 && !message.is_empty() { NOT_THE_API.to_owned() } else { String::new() };
     let message = if message.is_empty() { meaning(status) } else { shorten(&message) };
-    RestError::Status { status, error_code: String::new(), message, details: Value::Null }
+    RestError::Status { status, error_code, message, details: Value::Null }
 }
 
 fn redirected(status: u16, location: Option<&str>) -> RestError {
@@ -83,6 +86,14 @@ mod tests {
 
     fn said(status: u16, body: &str) -> String {
         error(status, None, body.as_bytes()).to_string()
+    }
+
+    #[test]
+    fn what_answers_for_the_workspace_says_nothing_of_what_is_there() {
+        let is_gone = |body: &str| error(404, None, body.as_bytes()).is_not_found();
+        assert!(is_gone(r#"{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Job 7 does not exist."}"#));
+        assert!(is_gone(r#"{"detail": "Not Found"}"#) && is_gone(""));
+        assert!(!is_gone("<html><title>404 Not Found</title></html>") && !is_gone("404 page not found"));
     }
 
     #[test]
