@@ -34,7 +34,7 @@ pub(crate) fn all() -> Routes {
         .merge(unity_catalog())
         .merge(access())
         .merge(super::routes_mlflow::all())
-        .merge(super::routes_more::all())
+        .merge(super::routes_kinds::all())
         .merge(admin())
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
