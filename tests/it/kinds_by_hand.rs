@@ -385,3 +385,62 @@ async fn what_a_database_is_asked_for_counts_by_what_was_asked_before() {
     assert!(hand.settles().await.contains("Updated database_instances.d\n"));
     assert_eq!(hand.get(at).await["effective_node_count"], 3);
 }
+
+const APP: &str = "
+bundle: {name: kinds}
+resources:
+  apps:
+    a:
+      name: a
+      source_code_path: ./src
+      config: {command: [python, app.py], env: [{name: MODE, value: one}, {name: KEY, value_from: key}]}
+";
+
+async fn app(hand: &Hand) -> (String, Value) {
+    let (plan, _) = hand.done(&["plan", "-o", "json"]).await;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let app = &plan["plan"]["resources.apps.a"];
+    (app["action"].as_str().unwrap().to_owned(), app["changes"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_an_app_is_run_is_kept_for_its_next_run_and_compared_with_what_runs() {
+    let hand = Hand::with(APP).await;
+    fs::create_dir(hand.folder.path().join("src")).unwrap();
+    hand.write("src/app.py", "print(1)\n");
+    hand.settles().await;
+    assert_eq!(app(&hand).await.1["config"]["reason"], "no active deployment");
+    let made = hand.get("/api/2.0/apps/a").await;
+    assert_eq!((&made["config"], &made["active_deployment"]), (&Value::Null, &Value::Null));
+
+    // Somebody runs it with another value: that is drift, and no deployment of the bundle ends it.
+    let mut running = json!({"mode": "SNAPSHOT", "source_code_path": "/Workspace/elsewhere", "command": ["python", "app.py"],
+        "env_vars": [{"name": "MODE", "value": "two"}, {"name": "KEY", "value_from": "key"}]});
+    hand.call(reqwest::Method::POST, "/api/2.0/apps/a/deployments", running.clone()).await;
+    let (action, changes) = app(&hand).await;
+    assert_eq!(action, "update");
+    assert_eq!(
+        changes["config.env[0].value"],
+        json!({"action": "update", "old": "one", "new": "one", "remote": "two"})
+    );
+    assert_eq!(changes["source_code_path"]["reason"], "spec:input_only");
+
+    // What only the next run takes is not sent; what is gone is not either.
+    running["env_vars"][0]["value"] = json!("one");
+    hand.call(reqwest::Method::POST, "/api/2.0/apps/a/deployments", running).await;
+    hand.settles().await;
+    hand.write("databricks.yml", APP.split("      config").next().unwrap());
+    let before = hand.get("/api/2.0/apps/a").await;
+    let (_, said) = hand.done(&["deploy"]).await;
+    assert!(said.contains("Updated apps.a\n"), "{said}");
+    assert_eq!(hand.get("/api/2.0/apps/a").await, before);
+
+    // One that is to stand still is stopped, and only where it runs.
+    hand.call(reqwest::Method::POST, "/api/2.0/apps/a/start", json!({})).await;
+    hand.write("databricks.yml", &APP.replace("./src", "./src\n      lifecycle: {started: false}"));
+    let (_, changes) = app(&hand).await;
+    assert_eq!(changes["lifecycle.started"], json!({"action": "update", "new": false, "remote": true}));
+    hand.done(&["deploy"]).await;
+    assert_eq!(hand.get("/api/2.0/apps/a").await["compute_status"]["state"], "STOPPED");
+    hand.done(&["destroy", "--auto-approve"]).await;
+}

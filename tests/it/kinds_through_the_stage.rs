@@ -108,7 +108,8 @@ static ROWS: [Row; 23] = [
     },
     Row {
         kind: "apps",
-        resource: "it: {name: it, description: One, source_code_path: ./src, permissions: [{level: CAN_USE, group_name: users}]}",
+        resource: "it: {name: it, description: One, source_code_path: ./src, config: {command: [one], env: [{name: K, value_from: k}]}, \
+                   permissions: [{level: CAN_USE, group_name: users}]}",
         update: ("description: One", "description: Two"),
         recreate: Some(("name: it,", "name: that,")),
     },

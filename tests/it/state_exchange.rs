@@ -24,7 +24,7 @@ resources:
       schedule: {quartz_cron_schedule: '0 0 9 * * ?', timezone_id: UTC}
       evaluation: {comparison_operator: LESS_THAN, source: {name: c}}
       permissions: [{level: CAN_RUN, group_name: users}]
-  apps: {app: {name: app, source_code_path: ./app, permissions: [{level: CAN_USE, group_name: users}]}}
+  apps: {app: {name: app, source_code_path: ./app, config: {command: [python, app.py], env: [{name: K, value: v}]}, permissions: [{level: CAN_USE, group_name: users}]}}
   catalogs: {catalog: {name: c, grants: [{principal: users, privileges: [USE_CATALOG]}]}}
   clusters: {cluster: {cluster_name: c, spark_version: x, node_type_id: n, num_workers: 1, permissions: [{level: CAN_RESTART, group_name: users}]}}
   dashboards: {dashboard: {display_name: d, warehouse_id: w, serialized_dashboard: '{\"pages\": []}', permissions: [{level: CAN_READ, group_name: users}]}}

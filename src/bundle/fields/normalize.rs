@@ -17,6 +17,9 @@ pub fn normalize(tree: &mut Tree, name: &str, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Fields that another file has by another name: an app's own `app.yaml`, by whose example people write.
+const MISSPELT: [(&str, &str, &str); 1] = [("bundle.AppEnvironment", "valueFrom", "value_from")];
+
 struct Normalize<'d> {
     found: &'d mut Vec<Diagnostic>,
     path: Path,
@@ -48,7 +51,7 @@ impl Normalize<'_> {
         map.retain(|name, value| match message.field(name) {
             Some(field) => self.entry(name, value, &field.kind),
             None => {
-                self.unknown(name, value);
+                self.unknown(message.name, name, value);
                 false
             }
         });
@@ -69,13 +72,18 @@ impl Normalize<'_> {
         keep
     }
 
-    fn unknown(&mut self, name: &str, value: &Tree) {
+    fn unknown(&mut self, message: &str, name: &str, value: &Tree) {
         // A shelf for anchors is no mistake, wherever it stands.
         if value.anchored || value.as_map().is_some_and(|map| map.values().any(|inner| inner.anchored)) {
             return;
         }
         let place = value.key.as_ref().or(value.origins.first()).cloned();
-        self.found.push(Diagnostic::warning(format!("unknown field: {name}")).path(&self.path).at(place));
+        let what = match MISSPELT.iter().find(|(of, wrong, _)| (*of, *wrong) == (message, name)) {
+            Some((_, wrong, right)) => Diagnostic::warning(format!("Use '{right}' instead of '{wrong}'"))
+                .detail(format!("In a bundle it is `{right}`; `{wrong}` has no effect.")),
+            None => Diagnostic::warning(format!("unknown field: {name}")),
+        };
+        self.found.push(what.path(&self.path).at(place));
     }
 
     fn list(&mut self, tree: &mut Tree, item: &Type) -> bool {

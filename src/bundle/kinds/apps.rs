@@ -1,8 +1,8 @@
-//! Databricks Apps: `/api/2.0/apps`. The definition; code gets there by a run, not by a
-//! deployment of the bundle.
+//! Databricks Apps: `/api/2.0/apps`. The definition; code, its command and its environment get there by a run, not by a
+//! deployment of the bundle, and are compared with what runs.
 
 use super::review::Fact;
-use super::rules::{backend_default, named, not_remote, output_only};
+use super::rules::{backend_default, ignore_remote, named, output_only, remote_only, without};
 use super::{
     Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
     permissions,
@@ -45,29 +45,40 @@ pub static KIND: Kind = Kind {
         id: Id::Reply("name"),
         read: Route { method: Method::Get, path: "/api/2.0/apps/{id}", query: &[], body: &[] },
         read_also: None,
-        lift: &[Lift::All, Lift::Started("compute_status.state", &["ACTIVE", "STARTING", "UPDATING"])],
+        lift: &[Lift::All, Lift::Deployment, Lift::StartedUnless("compute_status", &["ERROR", "STOPPED"])],
         list: None,
-        update: &[Call {
-            route: Route {
-                method: Method::Post,
-                path: "/api/2.0/apps/{id}/update",
-                query: &[],
-                body: &[Part::StateWithoutAs("app", OWN), Part::Fixed("update_mask", UPDATED)],
+        update: &[
+            Call {
+                route: Route {
+                    method: Method::Post,
+                    path: "/api/2.0/apps/{id}/update",
+                    query: &[],
+                    body: &[Part::StateWithoutAs("app", OWN), Part::Fixed("update_mask", UPDATED)],
+                },
+                when: Sent::Beside(&["config", "git_source", "lifecycle", "lifecycle.started", "source_code_path"]),
             },
-            when: Sent::Always,
-        }],
+            // A bundle that starts an app is refused; what was stopped may have to be taken back.
+            Call { route: bare("/api/2.0/apps/{id}/start"), when: Sent::Started(true) },
+            Call { route: bare("/api/2.0/apps/{id}/stop"), when: Sent::Started(false) },
+        ],
         resize: None,
         rename: None,
         delete: Some(Route { method: Method::Delete, path: "/api/2.0/apps/{id}", query: &[], body: &[] }),
     },
     rules: &[
         named("name", "id_field"),
-        not_remote("source_code_path", "no active deployment"),
+        without("active_deployment", "config", "no active deployment"),
+        without("active_deployment", "source_code_path", "no active deployment"),
+        without("active_deployment", "git_source", "no active deployment"),
+        ignore_remote("git_source", "spec:input_only"),
+        ignore_remote("source_code_path", "spec:input_only"),
         output_only("active_deployment"),
         output_only("app_status"),
         output_only("compute_status"),
         output_only("create_time"),
         output_only("creator"),
+        output_only("default_git_source"),
+        output_only("default_source_code_path"),
         output_only("effective_budget_policy_id"),
         output_only("effective_usage_policy_id"),
         output_only("effective_user_api_scopes"),
@@ -82,6 +93,7 @@ pub static KIND: Kind = Kind {
         output_only("update_time"),
         output_only("updater"),
         output_only("url"),
+        remote_only("space", "managed"),
         backend_default("compute_size"),
         backend_default("forward_user_access_token"),
         backend_default("lifecycle"),
@@ -103,6 +115,10 @@ pub static KIND: Kind = Kind {
     ],
     page: None,
 };
+
+const fn bare(path: &'static str) -> Route {
+    Route { method: Method::Post, path, query: &[], body: &[Part::Nothing] }
+}
 
 const UPDATED: &str = "description,budget_policy_id,usage_policy_id,resources,user_api_scopes,\
                        forward_user_access_token,compute_size,compute_min_instances,compute_max_instances,\

@@ -65,7 +65,7 @@ pub static KIND: Kind = Kind {
         update: &[
             Call {
                 route: Route { method: Method::Post, path: "/api/2.1/clusters/edit", query: &[], body: BODY },
-                when: Sent::Beside("lifecycle"),
+                when: Sent::Beside(&["lifecycle", "lifecycle.started"]),
             },
             Call { route: by_id("/api/2.1/clusters/start"), when: Sent::Started(true) },
             Call { route: by_id("/api/2.1/clusters/delete"), when: Sent::Started(false) },

@@ -277,8 +277,8 @@ pub enum Sent {
     Always,
     /// Something at or below this field differs.
     On(&'static str),
-    /// Something beside this field differs.
-    Beside(&'static str),
+    /// Something else differs than these paths, each as a whole.
+    Beside(&'static [&'static str]),
     /// The flag `lifecycle.started` has this value now and did not have it before.
     Started(bool),
     /// The flag `lifecycle.started` has this value, whatever it was: the calls before undo it.
@@ -385,8 +385,12 @@ pub enum Lift {
     },
     /// A dashboard's draft with what the publication says.
     Dashboard,
+    /// An app with where the code of its active deployment is, and how that is run.
+    Deployment,
     /// `lifecycle.started`: a field of the answer is one of these.
     Started(&'static str, &'static [&'static str]),
+    /// `lifecycle.started`: this object of the answer has a `state` that is none of these.
+    StartedUnless(&'static str, &'static [&'static str]),
     AccessControlList,
     PrivilegeAssignments,
     /// An empty text, a zero or a `false` at the top is compared, but no plan shows it.
@@ -428,8 +432,8 @@ pub enum When {
     RemoteIs(&'static str),
     /// The configuration did not change since the last deployment, but the remote did.
     Drift,
-    /// The workspace has no value, whatever the configuration says.
-    NotRemote,
+    /// The workspace has nothing in this field of the thing, whatever the configuration says.
+    Without(&'static str),
     /// The workspace calls the same place by another name: without `/Workspace` in front.
     Alias,
     /// The same place in a cloud's storage, with slashes at the end or without.

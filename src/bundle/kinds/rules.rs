@@ -45,9 +45,9 @@ pub(super) const fn remote_only(field: &'static str, reason: &'static str) -> Ru
     Rule { field, when: When::RemoteOnly, then: Then::Skip, reason }
 }
 
-/// While the workspace has no value, ours does not count.
-pub(super) const fn not_remote(field: &'static str, reason: &'static str) -> Rule {
-    Rule { field, when: When::NotRemote, then: Then::Skip, reason }
+/// As long as the thing has no such part in the workspace, the field is not compared.
+pub(super) const fn without(part: &'static str, field: &'static str, reason: &'static str) -> Rule {
+    Rule { field, when: When::Without(part), then: Then::Skip, reason }
 }
 
 /// What runs takes the change without a stop.

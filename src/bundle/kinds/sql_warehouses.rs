@@ -51,7 +51,7 @@ pub static KIND: Kind = Kind {
                     query: &[],
                     body: &[Part::StateWithout(&["lifecycle"])],
                 },
-                when: Sent::Beside("lifecycle"),
+                when: Sent::Beside(&["lifecycle", "lifecycle.started"]),
             },
             Call { route: bare("/api/2.0/sql/warehouses/{id}/start"), when: Sent::Started(true) },
             Call { route: bare("/api/2.0/sql/warehouses/{id}/stop"), when: Sent::StartedIs(false) },

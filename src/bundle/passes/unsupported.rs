@@ -28,7 +28,6 @@ const SECTIONS: [&str; 12] = [
 /// What is refused, and what it is. The README lists it; a test holds each row to what is refused.
 pub const REFUSED: &[(&str, &str)] = &[
     ("resources.*", "a kind without a table here: Genie spaces, job runs, secrets"),
-    ("resources.apps.*.config", "an app that the deployment configures"),
     ("resources.apps.*.git_source", "an app that is fetched from a repository"),
     ("resources.apps.*.lifecycle.started", "an app that the deployment starts"),
     ("resources.external_locations.*.effective_enable_file_events", "what only the workspace writes"),
@@ -76,7 +75,7 @@ pub fn constructs(bundle: &mut Bundle<'_>) {
         }
     }
     for (key, app) in config.find(&["resources", "apps"]).and_then(Tree::as_map).into_iter().flatten() {
-        for field in [&["config"][..], &["git_source"], &["lifecycle", "started"]] {
+        for field in [&["git_source"][..], &["lifecycle", "started"]] {
             if let Some(tree) = app.find(field).filter(|v| is_set(v)) {
                 refuse(&[&["resources", "apps", key][..], field].concat(), tree);
             }

@@ -29,8 +29,15 @@ pub fn remote(kind: &Kind, id: &str, answer: &Value) -> Value {
                 extend(&mut out, elements(Some(answer), list).iter().find(|e| e.get(*key).is_some_and(|k| k == id)));
             }
             Lift::Dashboard => dashboard(&mut out, answer),
+            Lift::Deployment => deployment(&mut out, answer),
             Lift::Started(field, runs) => {
                 let started = at(answer, field).and_then(Value::as_str).is_some_and(|state| runs.contains(&state));
+                out.insert("lifecycle".into(), Map::from_iter([("started".to_owned(), started.into())]).into());
+            }
+            Lift::StartedUnless(object, stopped) => {
+                let state =
+                    answer.get(*object).filter(|o| o.is_object()).map(|o| o.get("state").and_then(Value::as_str));
+                let started = state.is_some_and(|state| !stopped.contains(&state.unwrap_or_default()));
                 out.insert("lifecycle".into(), Map::from_iter([("started".to_owned(), started.into())]).into());
             }
             Lift::ZerosUnshown => {}
@@ -103,6 +110,35 @@ fn dashboard(out: &mut Map<String, Value>, answer: &Value) {
     if let Some(parent) = answer.get("parent_path").and_then(Value::as_str) {
         out.insert("parent_path".into(), workspace_path(parent).into());
     }
+}
+
+/// What runs of an app, by the names that the bundle has for it. Without an active deployment nothing does.
+fn deployment(out: &mut Map<String, Value>, answer: &Value) {
+    out.shift_remove("config");
+    let Some(active) = answer.get("active_deployment").filter(|active| active.is_object()) else { return };
+    let told = |text: Option<&Value>| text.filter(|text| **text != "").cloned();
+    for (field, value) in [
+        ("git_source", active.get("git_source").cloned()),
+        ("source_code_path", told(answer.get("default_source_code_path"))),
+    ] {
+        out.shift_remove(field);
+        insert(out, field, value);
+    }
+    let variables = elements(Some(active), "env_vars").into_iter().map(|variable| {
+        let mut one = Map::new();
+        insert(&mut one, "name", variable.get("name").cloned());
+        insert(&mut one, "value", told(variable.get("value")));
+        insert(&mut one, "value_from", told(variable.get("value_from")));
+        Value::Object(one)
+    });
+    let (command, env) = (elements(Some(active), "command"), variables.collect::<Vec<_>>());
+    if command.is_empty() && env.is_empty() {
+        return;
+    }
+    let mut config = Map::new();
+    insert(&mut config, "command", active.get("command").filter(|list| list.is_array()).cloned());
+    insert(&mut config, "env", (!env.is_empty()).then_some(Value::Array(env)));
+    out.insert("config".into(), Value::Object(config));
 }
 
 /// A remote state with the names and fields of what is sent and saved.

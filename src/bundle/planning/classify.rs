@@ -14,8 +14,8 @@ use crate::bundle::planning::plan::Action;
 
 type Verdict = (Action, Option<&'static str>);
 
-/// `runs` says whether what there is runs, so that some changes need no stop.
-pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<&Value>; 3], runs: bool) -> Verdict {
+/// `live` is all that there is: whether it runs, so that some changes need no stop, and what parts it has.
+pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<&Value>; 3], live: &Value) -> Verdict {
     let rules = || kind.rules.iter().filter(|rule| covers(rule.field, &place.rule));
     let unchanged = equal(old, new);
     let untellable = remote.is_none() && !in_remote(kind, place);
@@ -31,7 +31,7 @@ pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<
     if let Some((rule, other)) = rules().find_map(bound) {
         return if old.is_none() || equal(old, remote) { skip(rule.reason) } else { (action(rule.then), Some(other)) };
     }
-    if let Some(rule) = rules().find(|r| r.when == When::NotRemote && remote.is_none()) {
+    if let Some(rule) = rules().find(|r| matches!(r.when, When::Without(part) if live.get(part).is_none())) {
         return skip(rule.reason);
     }
     let same_place = |rule: &&Rule| match rule.when {
@@ -64,7 +64,8 @@ pub fn classify(kind: &'static Kind, place: &Place, [old, new, remote]: [Option<
     {
         return skip(rule.reason);
     }
-    match rules().find(|r| matches!(r.when, When::Any | When::Named) || (r.when == When::Running && runs)) {
+    let runs = || live.pointer("/lifecycle/started").and_then(Value::as_bool) == Some(true);
+    match rules().find(|r| matches!(r.when, When::Any | When::Named) || (r.when == When::Running && runs())) {
         Some(rule) => (action(rule.then), Some(rule.reason).filter(|reason| !reason.is_empty())),
         None => (Action::Update, None),
     }
@@ -133,7 +134,7 @@ fn fills_in(rule: &Rule, remote: Option<&Value>) -> bool {
         When::RemoteIs(value) => remote.and_then(Value::as_str) == Some(value),
         When::Any
         | When::Drift
-        | When::NotRemote
+        | When::Without(_)
         | When::Running
         | When::Mark
         | When::Bound(_)

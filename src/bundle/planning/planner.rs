@@ -238,14 +238,13 @@ fn read_hashes(kind: &Kind, state: &mut Value, value: &Value) {
 }
 
 /// Every field that differs: what we changed, and what the workspace has else.
-fn changes(kind: &'static Kind, old: &Value, new: &Value, remote: &Value) -> BTreeMap<String, FieldChange> {
-    let seen = answers::configured(kind, remote);
+fn changes(kind: &'static Kind, old: &Value, new: &Value, live: &Value) -> BTreeMap<String, FieldChange> {
+    let seen = answers::configured(kind, live);
     let mut places = diff::differences(kind, old, new);
     places.extend(diff::differences(kind, new, &seen));
-    let runs = seen.pointer("/lifecycle/started").and_then(Value::as_bool) == Some(true);
     let field = |place: &Place| {
         let (old, new, remote) = (place.get(old), place.get(new), place.get(&seen));
-        let (action, reason) = classify::classify(kind, place, [old, new, remote], runs);
+        let (action, reason) = classify::classify(kind, place, [old, new, remote], live);
         let shown = |value: Option<&Value>| value.map(|value| typed::pruned(value, &place.kind));
         FieldChange { action, reason, old: shown(old), new: shown(new), remote: shown(remote) }
     };

@@ -123,8 +123,8 @@ pub fn calls(calls: &[Call], id: &str, state: &Value, change: Difference<'_>) ->
                     out.push(one(state));
                 }
             }
-            Sent::Beside(field) => {
-                if change.paths.iter().any(|path| !change.is_at(path, field)) {
+            Sent::Beside(fields) => {
+                if change.paths.iter().any(|path| !fields.contains(&path.as_str())) {
                     out.push(one(state));
                 }
             }
