@@ -94,6 +94,18 @@ fn a_bundle_outside_of_any_repository_is_seen_from_the_root_of_its_files() {
 }
 
 #[test]
+fn a_section_with_nothing_behind_it_says_nothing() {
+    let job =
+        |more: &str| of(&format!("bundle: {{name: y}}\nresources: {{jobs: {{j: {{name: x, tags: null{more}}}}}}}\n"));
+    assert_eq!(job(", permissions: null").config, job("").config);
+    let target = |more: &str| of(&format!("bundle: {{name: y}}\ntargets: {{t: {{{more}}}}}\n"));
+    for section in ["workspace", "sync", "permissions", "artifacts"] {
+        let nothing = target(&format!("{section}: null"));
+        assert_eq!((errors(&nothing), &nothing.config), (vec![], &target("").config), "{section}");
+    }
+}
+
+#[test]
 fn a_reference_does_not_stand_for_a_section() {
     let said = |section: &str| {
         errors(&of(&format!("bundle: {{name: y}}\nvariables: {{s: {{default: x}}}}\n{section}\n"))).join("; ")

@@ -25,6 +25,12 @@ enum Whose {
     Ours,
 }
 
+/// An item of a list that the bundle has beside what the workspace knows: `permissions:` or `grants:` with nothing behind
+/// it is no list.
+fn is_own(item: &Type) -> bool {
+    matches!(item, Type::Message(of) if of.starts_with("bundle.") || *of == "catalog.PrivilegeAssignment")
+}
+
 fn drop_below(tree: &mut Tree, kind: &Type, whose: Whose) {
     match (&mut tree.node, kind) {
         (Node::Map(map), Type::Message(name)) => {
@@ -35,6 +41,7 @@ fn drop_below(tree: &mut Tree, kind: &Type, whose: Whose) {
                         !text.is_empty() || (whose == Whose::Ours && !message.own)
                     }
                     (_, Node::Bool(false) | Node::Int(0)) => !field.zero_is_unset,
+                    (Type::List(item), Node::Null) => !is_own(item),
                     _ => true,
                 },
                 _ => true,

@@ -105,7 +105,9 @@ pub fn select(config: &mut Tree, name: &str, found: &mut Vec<Diagnostic>) -> Res
     }
     let Node::Map(root) = &mut config.node else { return Ok(()) };
     for section in SECTIONS {
-        if let Some(over) = target.remove(section) {
+        // The place to go to is looked into at once, and a target that says nothing of it has none of its own.
+        let says_nothing = |over: &Tree| section == "workspace" && over.is_null();
+        if let Some(over) = target.remove(section).filter(|over| !says_nothing(over)) {
             lay(root, section, over);
         }
     }
