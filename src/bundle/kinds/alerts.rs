@@ -3,8 +3,7 @@
 use super::review::Fact;
 use super::rules::output_only;
 use super::{
-    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
-    permissions,
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -20,24 +19,15 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_READ"), run: Some("CAN_RUN"), owner: false },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "display_name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.0/alerts", query: &[], body: &[Part::State] },
-        after_create: &[],
         folder: Some("parent_path"),
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::Again,
         id: Id::Reply("id"),
         read: Route { method: Method::Get, path: "/api/2.0/alerts/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Patch,
@@ -47,14 +37,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.0/alerts/{id}",
             query: &[("purge", "true")],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         output_only("create_time"),
@@ -66,13 +55,8 @@ pub static KIND: Kind = Kind {
         output_only("evaluation.last_evaluated_at"),
         output_only("evaluation.state"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its evaluation history" },
-    destroys: None,
     facts: &[Fact::Value("schedule"), Fact::Value("run_as"), Fact::Fields("", &["warehouse_id"])],
     page: Some("sql/alerts-v2/{id}"),
+    ..Kind::PLAIN
 };

@@ -4,8 +4,7 @@
 use super::review::Fact;
 use super::rules::{backend_default, ignore_remote, named, output_only, remote_only, without};
 use super::{
-    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
-    permissions,
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
 };
 
 /// What the app itself says, not the API.
@@ -24,8 +23,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_USE"), run: None, owner: false },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {
@@ -35,18 +32,10 @@ pub static KIND: Kind = Kind {
             query: &[("no_compute", "true")],
             body: &[Part::StateWithout(OWN)],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{name}"),
         id: Id::Reply("name"),
         read: Route { method: Method::Get, path: "/api/2.0/apps/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All, Lift::Deployment, Lift::StartedUnless("compute_status", &["ERROR", "STOPPED"])],
-        list: None,
         update: &[
             Call {
                 route: Route {
@@ -58,12 +47,11 @@ pub static KIND: Kind = Kind {
                 when: Sent::Beside(&["config", "git_source", "lifecycle", "lifecycle.started", "source_code_path"]),
             },
             // A bundle that starts an app is refused; what was stopped may have to be taken back.
-            Call { route: bare("/api/2.0/apps/{id}/start"), when: Sent::Started(true) },
-            Call { route: bare("/api/2.0/apps/{id}/stop"), when: Sent::Started(false) },
+            Call { route: Route::bare("/api/2.0/apps/{id}/start"), when: Sent::Started(true) },
+            Call { route: Route::bare("/api/2.0/apps/{id}/stop"), when: Sent::Started(false) },
         ],
-        resize: None,
-        rename: None,
         delete: Some(Route { method: Method::Delete, path: "/api/2.0/apps/{id}", query: &[], body: &[] }),
+        ..Api::PLAIN
     },
     rules: &[
         named("name", "id_field"),
@@ -98,13 +86,7 @@ pub static KIND: Kind = Kind {
         backend_default("forward_user_access_token"),
         backend_default("lifecycle"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its address and service principal" },
-    destroys: None,
     facts: &[
         Fact::Fields(
             "",
@@ -114,11 +96,8 @@ pub static KIND: Kind = Kind {
         Fact::Value("resources"),
     ],
     page: None,
+    ..Kind::PLAIN
 };
-
-const fn bare(path: &'static str) -> Route {
-    Route { method: Method::Post, path, query: &[], body: &[Part::Nothing] }
-}
 
 const UPDATED: &str = "description,budget_policy_id,usage_policy_id,resources,user_api_scopes,\
                        forward_user_access_token,compute_size,compute_min_instances,compute_max_instances,\

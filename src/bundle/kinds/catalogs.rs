@@ -19,8 +19,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::None,
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {
@@ -30,18 +28,10 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{name}"),
         id: Id::Reply("name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/catalogs/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Patch,
@@ -51,7 +41,6 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
         rename: Some(Route {
             method: Method::Patch,
             path: "/api/2.1/unity-catalog/catalogs/{id}",
@@ -64,6 +53,7 @@ pub static KIND: Kind = Kind {
             query: &[("force", "true")],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         renamed("name", "id_changes"),
@@ -72,10 +62,6 @@ pub static KIND: Kind = Kind {
         recreate("share_name", "immutable"),
         recreate("storage_root", "immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
     holds: Holds::Refused(Route {
         method: Method::Delete,
         path: "/api/2.1/unity-catalog/catalogs/{id}",
@@ -83,12 +69,12 @@ pub static KIND: Kind = Kind {
         body: &[],
     }),
     loses: Loses { identity: false, data: "everything in the catalog: schemas, tables, volumes, models, grants" },
-    destroys: None,
     facts: &[
         Fact::Fields("", &["name", "storage_root", "connection_name", "provider_name", "share_name"]),
         Fact::Value("custom_max_retention_hours"),
     ],
     page: Some("explore/data/{id/}"),
+    ..Kind::PLAIN
 };
 
 /// What the request that changes a catalog does not know.

@@ -7,7 +7,7 @@
 use super::review::{CLUSTER, Fact};
 use super::rules::{backend_default, ignore_remote, resize_running};
 use super::{
-    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
     permissions,
 };
 
@@ -36,17 +36,11 @@ pub static KIND: Kind = Kind {
             owner: false,
         },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "cluster_name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.1/clusters/create", query: &[], body: BODY },
         after_create: &[Call { route: by_id("/api/2.1/clusters/delete"), when: Sent::Started(false) }],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
         wait: Some(Wait {
             field: "state",
             during: &["PENDING", "RESIZING", "RESTARTING", "TERMINATING"],
@@ -55,13 +49,11 @@ pub static KIND: Kind = Kind {
         find: Find::Again,
         id: Id::Reply("cluster_id"),
         read: Route { method: Method::Get, path: "/api/2.1/clusters/get", query: &[("cluster_id", "{id}")], body: &[] },
-        read_also: None,
         lift: &[
             Lift::All,
             Lift::FieldAs("spec.apply_policy_default_values", "apply_policy_default_values"),
             Lift::Started("state", &["PENDING", "RUNNING", "RESTARTING", "RESIZING"]),
         ],
-        list: None,
         update: &[
             Call {
                 route: Route { method: Method::Post, path: "/api/2.1/clusters/edit", query: &[], body: BODY },
@@ -76,8 +68,8 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::Id("cluster_id"), Part::Field("num_workers"), Part::Field("autoscale")],
         }),
-        rename: None,
         delete: Some(by_id("/api/2.1/clusters/permanent-delete")),
+        ..Api::PLAIN
     },
     rules: &[
         ignore_remote("aws_attributes", "managed"),
@@ -94,15 +86,10 @@ pub static KIND: Kind = Kind {
         resize_running("num_workers"),
         resize_running("autoscale"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "" },
-    destroys: None,
     facts: &[Fact::Fields("", CLUSTER)],
     page: Some("compute/clusters/{id}"),
+    ..Kind::PLAIN
 };
 
 const fn by_id(path: &'static str) -> Route {

@@ -6,7 +6,7 @@
 use super::review::Fact;
 use super::rules::{ignore_remote, mark, output_only, recreate};
 use super::{
-    Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
+    Api, Call, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
     permissions,
 };
 
@@ -40,8 +40,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_READ"), run: None, owner: false },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "display_name",
     api: Api {
@@ -49,9 +47,6 @@ pub static KIND: Kind = Kind {
         after_create: &[PUBLISH],
         folder: Some("parent_path"),
         kept: &["etag"],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::Again,
         id: Id::Reply("dashboard_id"),
         read: Route { method: Method::Get, path: "/api/2.0/lakeview/dashboards/{id}", query: &[], body: &[] },
@@ -60,7 +55,6 @@ pub static KIND: Kind = Kind {
             Route { method: Method::Get, path: "/api/2.0/lakeview/dashboards/{id}/published", query: &[], body: &[] },
         )),
         lift: &[Lift::Dashboard],
-        list: None,
         update: &[
             Call {
                 route: Route {
@@ -73,14 +67,13 @@ pub static KIND: Kind = Kind {
             },
             PUBLISH,
         ],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.0/lakeview/dashboards/{id}",
             query: &[],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         output_only("create_time"),
@@ -94,11 +87,8 @@ pub static KIND: Kind = Kind {
         ignore_remote("dataset_schema", "input_only"),
         recreate("parent_path", "spec:immutable"),
     ],
-    keyed: &[],
     hashed: &["serialized_dashboard"],
     added: &[("published", true)],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "" },
     destroys: Some(Destroys {
         rank: 4,
@@ -111,4 +101,5 @@ pub static KIND: Kind = Kind {
         &["parent_path", "warehouse_id", "embed_credentials", "dataset_catalog", "dataset_schema"],
     )],
     page: Some("dashboardsv3/{id}/published"),
+    ..Kind::PLAIN
 };

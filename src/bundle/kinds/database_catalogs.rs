@@ -2,7 +2,7 @@
 
 use super::review::Fact;
 use super::rules::{input_only, named, output_only, recreate};
-use super::{Api, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
+use super::{Api, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
 
 pub static KIND: Kind = Kind {
     name: "database_catalogs",
@@ -10,29 +10,17 @@ pub static KIND: Kind = Kind {
     message: "bundle.DatabaseCatalog",
     state: "database.DatabaseCatalog",
     remote: "database.DatabaseCatalog",
-    child: None,
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.0/database/catalogs", query: &[], body: &[Part::State] },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{name}"),
         id: Id::Reply("name"),
         read: Route { method: Method::Get, path: "/api/2.0/database/catalogs/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All],
-        list: None,
         update: &[],
-        resize: None,
-        rename: None,
         delete: Some(Route { method: Method::Delete, path: "/api/2.0/database/catalogs/{id}", query: &[], body: &[] }),
+        ..Api::PLAIN
     },
     rules: &[
         named("name", "id_field"),
@@ -43,13 +31,8 @@ pub static KIND: Kind = Kind {
         recreate("database_name", "immutable"),
         recreate("uid", "immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "its grants; the database stays" },
-    destroys: None,
     facts: &[Fact::Fields("", &["name", "database_instance_name", "database_name", "create_database_if_not_exists"])],
     page: Some("explore/data/{name}"),
+    ..Kind::PLAIN
 };

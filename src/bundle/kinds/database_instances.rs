@@ -22,7 +22,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_USE"), run: None, owner: false },
     }),
-    renamed: &[],
     told: &[
         ("effective_custom_tags", "custom_tags"),
         ("effective_enable_pg_native_login", "enable_pg_native_login"),
@@ -36,18 +35,11 @@ pub static KIND: Kind = Kind {
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.0/database/instances", query: &[], body: &[Part::State] },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
         wait: Some(Wait { field: "state", during: &["STARTING", "UPDATING"], failed: &["DELETING"] }),
         find: Find::ById("{name}"),
         id: Id::Reply("name"),
         read: Route { method: Method::Get, path: "/api/2.0/database/instances/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Patch,
@@ -57,14 +49,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.0/database/instances/{id}",
             query: &[("purge", "true")],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         named("name", "id_field"),
@@ -96,10 +87,6 @@ pub static KIND: Kind = Kind {
         input_only("usage_policy_id"),
         recreate("parent_instance_ref", "spec:immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
     holds: Holds::Listed(
         Route { method: Method::Get, path: "/api/2.0/database/instances/{name}/catalogs", query: &[], body: &[] },
         "database_catalogs",
@@ -129,4 +116,5 @@ pub static KIND: Kind = Kind {
         Fact::Fields("parent_instance_ref", &["name", "branch_time", "lsn"]),
     ],
     page: Some("compute/database-instances/{id}"),
+    ..Kind::PLAIN
 };

@@ -21,8 +21,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_READ"), run: None, owner: false },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::LastSegment,
     name_field: "name",
     api: Api {
@@ -32,12 +30,6 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ByName {
             route: Route {
                 method: Method::Get,
@@ -54,9 +46,7 @@ pub static KIND: Kind = Kind {
             query: &[("experiment_id", "{id}")],
             body: &[],
         },
-        read_also: None,
         lift: &[Lift::Object("experiment")],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Post,
@@ -66,14 +56,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Post,
             path: "/api/2.0/mlflow/experiments/delete",
             query: &[],
             body: &[Part::Id("experiment_id")],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         place("name"),
@@ -82,10 +71,6 @@ pub static KIND: Kind = Kind {
         recreate("artifact_location", "immutable"),
         recreate("trace_location", "spec:immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
     holds: Holds::Listed(
         Route {
             method: Method::Post,
@@ -96,7 +81,7 @@ pub static KIND: Kind = Kind {
         "runs",
     ),
     loses: Loses { identity: true, data: "its runs, until MLflow's own restore" },
-    destroys: None,
     facts: &[Fact::Fields("", &["name", "artifact_location"])],
     page: Some("ml/experiments/{id}"),
+    ..Kind::PLAIN
 };

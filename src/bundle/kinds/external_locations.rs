@@ -20,8 +20,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::None,
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {
@@ -31,12 +29,6 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{name}"),
         id: Id::Reply("name"),
         read: Route {
@@ -45,9 +37,7 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[],
         },
-        read_also: None,
         lift: &[Lift::All],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Patch,
@@ -57,7 +47,6 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
         rename: Some(Route {
             method: Method::Patch,
             path: "/api/2.1/unity-catalog/external-locations/{id}",
@@ -70,6 +59,7 @@ pub static KIND: Kind = Kind {
             query: &[("force", "true")],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         renamed("name", "id_changes"),
@@ -79,10 +69,6 @@ pub static KIND: Kind = Kind {
         recreate("encryption_details", "immutable"),
         recreate("file_event_queue", "immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
     holds: Holds::Refused(Route {
         method: Method::Delete,
         path: "/api/2.1/unity-catalog/external-locations/{id}",
@@ -90,7 +76,7 @@ pub static KIND: Kind = Kind {
         body: &[],
     }),
     loses: Loses { identity: false, data: "its grants; external tables and volumes there can no longer be read" },
-    destroys: None,
     facts: &[Fact::Fields("", &["name", "url", "credential_name", "read_only", "fallback", "skip_validation"])],
     page: None,
+    ..Kind::PLAIN
 };

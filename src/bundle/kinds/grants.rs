@@ -4,7 +4,7 @@
 //! that is no longer written loses everything. There is no delete.
 
 use super::review::Fact;
-use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
+use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 pub static KIND: Kind = Kind {
     name: "grants",
@@ -12,9 +12,6 @@ pub static KIND: Kind = Kind {
     message: "bundle.Grants",
     state: "bundle.Grants",
     remote: "bundle.Grants",
-    child: None,
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "full_name",
     api: Api {
@@ -24,18 +21,10 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::GrantChanges],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::Again,
         id: Id::State("{securable_type}/{full_name}"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/permissions/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::PrivilegeAssignments],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Patch,
@@ -45,18 +34,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: None,
+        ..Api::PLAIN
     },
     rules: &[],
     keyed: &[("__embed__", "principal")],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "" },
-    destroys: None,
     facts: &[Fact::Value("__embed__.*.privileges")],
     page: None,
+    ..Kind::PLAIN
 };

@@ -6,8 +6,7 @@
 use super::review::Fact;
 use super::rules::{backend_default, ignore_remote, recreate};
 use super::{
-    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
-    permissions,
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -23,8 +22,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_ATTACH_TO"), run: None, owner: false },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "instance_pool_name",
     api: Api {
@@ -34,12 +31,6 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::Again,
         id: Id::Reply("instance_pool_id"),
         read: Route {
@@ -48,9 +39,7 @@ pub static KIND: Kind = Kind {
             query: &[("instance_pool_id", "{id}")],
             body: &[],
         },
-        read_also: None,
         lift: &[Lift::All],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Post,
@@ -70,14 +59,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Post,
             path: "/api/2.0/instance-pools/delete",
             query: &[],
             body: &[Part::Id("instance_pool_id")],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         ignore_remote("aws_attributes", "managed"),
@@ -91,13 +79,7 @@ pub static KIND: Kind = Kind {
         recreate("preloaded_docker_images", ""),
         recreate("preloaded_spark_versions", ""),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its idle instances; clusters that are to start in it cannot" },
-    destroys: None,
     facts: &[Fact::Fields(
         "",
         &[
@@ -110,4 +92,5 @@ pub static KIND: Kind = Kind {
         ],
     )],
     page: Some("compute/instance-pools/{id}"),
+    ..Kind::PLAIN
 };

@@ -27,18 +27,10 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_VIEW"), run: Some("CAN_MANAGE_RUN"), owner: true },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.2/jobs/create", query: &[], body: &[Part::State] },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ByList {
             list: List {
                 path: "/api/2.2/jobs/list",
@@ -51,7 +43,6 @@ pub static KIND: Kind = Kind {
         },
         id: Id::Reply("job_id"),
         read: Route { method: Method::Get, path: "/api/2.2/jobs/get", query: &[("job_id", "{id}")], body: &[] },
-        read_also: None,
         lift: &[
             Lift::Object("settings"),
             Lift::Field("created_time"),
@@ -59,7 +50,6 @@ pub static KIND: Kind = Kind {
             Lift::Field("job_id"),
             Lift::Field("run_as_user_name"),
         ],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Post,
@@ -69,14 +59,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Post,
             path: "/api/2.2/jobs/delete",
             query: &[],
             body: &[Part::IdNumber("job_id")],
         }),
+        ..Api::PLAIN
     },
     rules: RULES,
     keyed: &[
@@ -96,8 +85,6 @@ pub static KIND: Kind = Kind {
         ("tasks.*.webhook_notifications.on_duration_warning_threshold_exceeded", "id"),
         ("tasks.*.webhook_notifications.on_streaming_backlog_exceeded", "id"),
     ],
-    hashed: &[],
-    added: &[],
     active: Some(Active {
         route: Route {
             method: Method::Get,
@@ -117,7 +104,6 @@ pub static KIND: Kind = Kind {
         "runs",
     ),
     loses: Loses { identity: true, data: "run history" },
-    destroys: None,
     facts: &[
         Fact::OneOf(&["schedule", "trigger", "continuous", "triggers"]),
         Fact::Value("run_as"),
@@ -134,6 +120,7 @@ pub static KIND: Kind = Kind {
         Fact::Value("git_source"),
     ],
     page: Some("jobs/{id}"),
+    ..Kind::PLAIN
 };
 
 /// A cluster is written in two places; the rules are the same in both.

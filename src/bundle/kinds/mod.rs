@@ -20,6 +20,7 @@ mod model_serving_endpoints;
 mod models;
 mod permissions;
 mod pipelines;
+mod plain;
 mod quality_monitors;
 mod registered_models;
 pub mod review;

@@ -7,7 +7,7 @@
 use super::review::Fact;
 use super::rules::{backend_default, ignore, named, recreate};
 use super::{
-    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
     permissions,
 };
 
@@ -24,17 +24,10 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_VIEW"), run: Some("CAN_QUERY"), owner: false },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Normalised,
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.0/serving-endpoints", query: &[], body: &[Part::State] },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
         wait: Some(Wait {
             field: "state.config_update",
             during: &["IN_PROGRESS"],
@@ -43,7 +36,6 @@ pub static KIND: Kind = Kind {
         find: Find::ById("{name}"),
         id: Id::Reply("name"),
         read: Route { method: Method::Get, path: "/api/2.0/serving-endpoints/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[
             Lift::All,
             Lift::EmptyList("config", "served_entities"),
@@ -51,7 +43,6 @@ pub static KIND: Kind = Kind {
             Lift::Whole("endpoint_details"),
             Lift::ZerosUnshown,
         ],
-        list: None,
         update: &[
             part(Method::Patch, "/api/2.0/serving-endpoints/{id}/tags", &[Part::TagChanges], "tags"),
             part(
@@ -74,9 +65,8 @@ pub static KIND: Kind = Kind {
                 "telemetry_config",
             ),
         ],
-        resize: None,
-        rename: None,
         delete: Some(Route { method: Method::Delete, path: "/api/2.0/serving-endpoints/{id}", query: &[], body: &[] }),
+        ..Api::PLAIN
     },
     rules: &[
         ignore("budget_policy_id", "no_update_api"),
@@ -90,13 +80,7 @@ pub static KIND: Kind = Kind {
         backend_default("config.traffic_config"),
         backend_default("config.served_entities.*.name"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its route: callers fail until it is ready again" },
-    destroys: None,
     facts: &[
         Fact::Fields("", &["name", "route_optimized"]),
         Fact::Fields(
@@ -124,6 +108,7 @@ pub static KIND: Kind = Kind {
         Fact::Value("ai_gateway.inference_table_config"),
     ],
     page: Some("ml/endpoints/{id}"),
+    ..Kind::PLAIN
 };
 
 const fn part(method: Method, path: &'static str, body: &'static [Part], field: &'static str) -> Call {

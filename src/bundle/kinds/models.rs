@@ -5,8 +5,7 @@
 use super::review::Fact;
 use super::rules::{ignore, named};
 use super::{
-    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent,
-    permissions,
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -22,8 +21,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_READ"), run: None, owner: false },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "name",
     api: Api {
@@ -33,12 +30,6 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{name}"),
         id: Id::Reply("registered_model.name"),
         read: Route {
@@ -47,12 +38,10 @@ pub static KIND: Kind = Kind {
             query: &[("name", "{id}")],
             body: &[],
         },
-        read_also: None,
         lift: &[
             Lift::Object("registered_model_databricks"),
             Lift::FieldAs("registered_model_databricks.id", "model_id"),
         ],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Patch,
@@ -62,23 +51,17 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.0/mlflow/registered-models/delete",
             query: &[("name", "{id}")],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[ignore("tags", "terraform_compat"), named("name", "terraform_compat")],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "every version and stage of the model" },
-    destroys: None,
     facts: &[Fact::Value("name")],
     page: Some("ml/models/{id}"),
+    ..Kind::PLAIN
 };

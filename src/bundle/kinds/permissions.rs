@@ -4,7 +4,7 @@
 //! or its parent goes, the node is forgotten.
 
 use super::review::Fact;
-use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
+use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 pub static KIND: Kind = Kind {
     name: "permissions",
@@ -12,9 +12,6 @@ pub static KIND: Kind = Kind {
     message: "bundle.Permissions",
     state: "bundle.Permissions",
     remote: "bundle.Permissions",
-    child: None,
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "object_id",
     api: Api {
@@ -24,18 +21,10 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::AccessControlList],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::Again,
         id: Id::State("{object_id}"),
         read: Route { method: Method::Get, path: "/api/2.0/permissions{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::AccessControlList],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Put,
@@ -45,18 +34,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: None,
+        ..Api::PLAIN
     },
     rules: &[],
     keyed: &[("__embed__", "group_name"), ("__embed__", "service_principal_name"), ("__embed__", "user_name")],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "" },
-    destroys: None,
     facts: &[Fact::Value("__embed__.*.level")],
     page: None,
+    ..Kind::PLAIN
 };

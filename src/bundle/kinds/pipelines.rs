@@ -3,8 +3,8 @@
 use super::review::{CLUSTER, Fact};
 use super::rules::{backend_default, ignore_remote, recreate};
 use super::{
-    Active, Api, Call, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, List, Loses, Method, Part,
-    Prefix, Route, Seen, Sent, permissions,
+    Active, Api, Call, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, List, Loses, Method, Part, Prefix,
+    Route, Seen, Sent, permissions,
 };
 
 pub static KIND: Kind = Kind {
@@ -20,8 +20,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_VIEW"), run: Some("CAN_RUN"), owner: true },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "name",
     api: Api {
@@ -31,12 +29,6 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::StateWithout(&["cascade_on_destroy"])],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ByList {
             list: List {
                 path: "/api/2.0/pipelines",
@@ -49,10 +41,8 @@ pub static KIND: Kind = Kind {
         },
         id: Id::Reply("pipeline_id"),
         read: Route { method: Method::Get, path: "/api/2.0/pipelines/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::Object("spec"), Lift::All],
         // The list answers without the specification, so it cannot stand for a read each.
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Put,
@@ -62,14 +52,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.0/pipelines/{id}",
             query: &[("cascade", "{cascade_on_destroy}")],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         ignore_remote("run_as", "input_only"),
@@ -87,14 +76,10 @@ pub static KIND: Kind = Kind {
         backend_default("clusters.*.enable_local_disk_encryption"),
         backend_default("clusters.*.node_type_id"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
     active: Some(Active {
         route: Route { method: Method::Get, path: "/api/2.0/pipelines/{id}", query: &[], body: &[] },
         seen: Seen::StateBeside("state", &["IDLE", "FAILED", "DELETED"]),
     }),
-    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "its tables and checkpoints, unless they are kept elsewhere" },
     destroys: Some(Destroys {
         rank: 2,
@@ -114,4 +99,5 @@ pub static KIND: Kind = Kind {
         Fact::Count("libraries"),
     ],
     page: Some("pipelines/{id}"),
+    ..Kind::PLAIN
 };

@@ -4,7 +4,7 @@
 
 use super::review::Fact;
 use super::rules::{named, recreate};
-use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait};
+use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait};
 
 pub static KIND: Kind = Kind {
     name: "quality_monitors",
@@ -12,9 +12,6 @@ pub static KIND: Kind = Kind {
     message: "bundle.QualityMonitor",
     state: "catalog.CreateMonitor",
     remote: "catalog.MonitorInfo",
-    child: None,
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "table_name",
     api: Api {
@@ -24,11 +21,6 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::StateWithout(&["table_name"])],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
         wait: Some(Wait {
             field: "status",
             during: &["MONITOR_STATUS_PENDING"],
@@ -37,9 +29,7 @@ pub static KIND: Kind = Kind {
         find: Find::ById("{table_name}"),
         id: Id::State("{table_name}"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/tables/{id}/monitor", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Put,
@@ -49,23 +39,17 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.1/unity-catalog/tables/{id}/monitor",
             query: &[],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[recreate("assets_dir", "immutable"), named("table_name", "id_field")],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "its past metrics, with the tables they lie in" },
-    destroys: None,
     facts: &[Fact::Fields("", &["table_name", "output_schema_name", "warehouse_id"]), Fact::Value("schedule")],
     page: Some("explore/data/{table_name/}"),
+    ..Kind::PLAIN
 };

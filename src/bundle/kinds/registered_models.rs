@@ -22,24 +22,14 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::None,
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Normalised,
     name_field: "name",
     api: Api {
         create: Route { method: Method::Post, path: "/api/2.1/unity-catalog/models", query: &[], body: &[Part::State] },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{catalog_name}.{schema_name}.{name}"),
         id: Id::Reply("full_name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/models/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All],
-        list: None,
         update: &[Call {
             route: Route {
                 method: Method::Patch,
@@ -50,14 +40,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.1/unity-catalog/models/{id}",
             query: &[],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         named("name", "terraform_compat"),
@@ -74,10 +63,6 @@ pub static KIND: Kind = Kind {
         backend_default("owner"),
         backend_default("storage_location"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
     holds: Holds::Listed(
         Route {
             method: Method::Get,
@@ -88,7 +73,7 @@ pub static KIND: Kind = Kind {
         "model_versions",
     ),
     loses: Loses { identity: false, data: "every version and alias of the model" },
-    destroys: None,
     facts: &[Fact::Fields("", &["catalog_name", "schema_name", "name", "storage_location"])],
     page: Some("explore/data/models/{id/}"),
+    ..Kind::PLAIN
 };

@@ -20,8 +20,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::None,
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Normalised,
     name_field: "name",
     api: Api {
@@ -31,16 +29,9 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{catalog_name}.{name}"),
         id: Id::Reply("full_name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/schemas/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All],
         list: Some(List {
             path: "/api/2.1/unity-catalog/schemas",
@@ -58,14 +49,13 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.1/unity-catalog/schemas/{id}",
             query: &[("force", "true")],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         named("name", "id_field"),
@@ -73,10 +63,6 @@ pub static KIND: Kind = Kind {
         stored("storage_root"),
         recreate("storage_root", "immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
     holds: Holds::Refused(Route {
         method: Method::Delete,
         path: "/api/2.1/unity-catalog/schemas/{id}",
@@ -93,4 +79,5 @@ pub static KIND: Kind = Kind {
     }),
     facts: &[Fact::Fields("", &["catalog_name", "name", "storage_root"])],
     page: Some("explore/data/{id/}"),
+    ..Kind::PLAIN
 };

@@ -4,7 +4,7 @@
 
 use super::review::Fact;
 use super::rules::update_id;
-use super::{Api, Call, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
+use super::{Api, Call, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route, Sent};
 
 const PUT: Route = Route {
     method: Method::Post,
@@ -19,25 +19,14 @@ pub static KIND: Kind = Kind {
     message: "bundle.SecretAcls",
     state: "bundle.SecretAcls",
     remote: "bundle.SecretAcls",
-    child: None,
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "scope_name",
     api: Api {
         create: PUT,
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::Again,
         id: Id::State("{scope_name}"),
         read: Route { method: Method::Get, path: "/api/2.0/secrets/acls/list", query: &[("scope", "{id}")], body: &[] },
-        read_also: None,
         lift: &[Lift::ScopeAcls],
-        list: None,
         update: &[
             Call { route: PUT, when: Sent::EachChanged("acls") },
             Call {
@@ -50,18 +39,13 @@ pub static KIND: Kind = Kind {
                 when: Sent::EachGone("acls"),
             },
         ],
-        resize: None,
-        rename: None,
         delete: None,
+        ..Api::PLAIN
     },
     rules: &[update_id("scope_name", "id_changes")],
     keyed: &[("acls", "principal")],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "" },
-    destroys: None,
     facts: &[Fact::Value("acls.*.permission")],
     page: None,
+    ..Kind::PLAIN
 };

@@ -5,9 +5,7 @@
 
 use super::review::Fact;
 use super::rules::{backend_default, recreate};
-use super::{
-    Api, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, secret_acls,
-};
+use super::{Api, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, secret_acls};
 
 pub static KIND: Kind = Kind {
     name: "secret_scopes",
@@ -27,7 +25,6 @@ pub static KIND: Kind = Kind {
         ("backend_type", "scope_backend_type"),
         ("keyvault_metadata", "backend_azure_keyvault"),
     ],
-    told: &[],
     prefix: Prefix::None,
     name_field: "scope",
     api: Api {
@@ -37,27 +34,18 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{scope}"),
         id: Id::State("{scope}"),
         read: Route { method: Method::Get, path: "/api/2.0/secrets/scopes/list", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::Item { list: "scopes", key: "name" }],
-        list: None,
         update: &[],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Post,
             path: "/api/2.0/secrets/scopes/delete",
             query: &[],
             body: &[Part::Id("scope")],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         recreate("scope", "id_field"),
@@ -66,13 +54,8 @@ pub static KIND: Kind = Kind {
         recreate("backend_azure_keyvault", "immutable"),
         recreate("initial_manage_principal", "immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "every secret in the scope" },
-    destroys: None,
     facts: &[Fact::Fields("", &["scope", "scope_backend_type", "initial_manage_principal"])],
     page: None,
+    ..Kind::PLAIN
 };

@@ -3,7 +3,7 @@
 use super::review::Fact;
 use super::rules::{backend_default, ignore_remote, remote_only};
 use super::{
-    Api, Call, Child, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
+    Api, Call, Child, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Sent, Wait,
     permissions,
 };
 
@@ -20,8 +20,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_VIEW"), run: Some("CAN_MONITOR"), owner: true },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::Verbatim,
     name_field: "name",
     api: Api {
@@ -31,18 +29,12 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::StateWithout(&["lifecycle"])],
         },
-        after_create: &[Call { route: bare("/api/2.0/sql/warehouses/{id}/stop"), when: Sent::Started(false) }],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
+        after_create: &[Call { route: Route::bare("/api/2.0/sql/warehouses/{id}/stop"), when: Sent::Started(false) }],
         wait: Some(Wait { field: "state", during: &["STARTING", "STOPPING"], failed: &["DELETED"] }),
         find: Find::Again,
         id: Id::Reply("id"),
         read: Route { method: Method::Get, path: "/api/2.0/sql/warehouses/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All, Lift::Started("state", &["STARTING", "RUNNING"])],
-        list: None,
         update: &[
             Call {
                 route: Route {
@@ -53,12 +45,11 @@ pub static KIND: Kind = Kind {
                 },
                 when: Sent::Beside(&["lifecycle", "lifecycle.started"]),
             },
-            Call { route: bare("/api/2.0/sql/warehouses/{id}/start"), when: Sent::Started(true) },
-            Call { route: bare("/api/2.0/sql/warehouses/{id}/stop"), when: Sent::StartedIs(false) },
+            Call { route: Route::bare("/api/2.0/sql/warehouses/{id}/start"), when: Sent::Started(true) },
+            Call { route: Route::bare("/api/2.0/sql/warehouses/{id}/stop"), when: Sent::StartedIs(false) },
         ],
-        resize: None,
-        rename: None,
         delete: Some(Route { method: Method::Delete, path: "/api/2.0/sql/warehouses/{id}", query: &[], body: &[] }),
+        ..Api::PLAIN
     },
     rules: &[
         ignore_remote("creator_name", "output_only"),
@@ -66,13 +57,7 @@ pub static KIND: Kind = Kind {
         remote_only("warehouse_type", "managed"),
         backend_default("lifecycle"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: true, data: "" },
-    destroys: None,
     facts: &[Fact::Fields(
         "",
         &[
@@ -86,8 +71,5 @@ pub static KIND: Kind = Kind {
         ],
     )],
     page: Some("sql/warehouses/{id}"),
+    ..Kind::PLAIN
 };
-
-const fn bare(path: &'static str) -> Route {
-    Route { method: Method::Post, path, query: &[], body: &[Part::Nothing] }
-}

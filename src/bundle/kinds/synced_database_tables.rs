@@ -3,7 +3,7 @@
 
 use super::review::Fact;
 use super::rules::{input_only, named, output_only, recreate};
-use super::{Api, Destroys, Find, Holds, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
+use super::{Api, Destroys, Find, Id, Kind, Lift, Loses, Method, Part, Prefix, Route};
 
 pub static KIND: Kind = Kind {
     name: "synced_database_tables",
@@ -11,9 +11,6 @@ pub static KIND: Kind = Kind {
     message: "bundle.SyncedDatabaseTable",
     state: "database.SyncedDatabaseTable",
     remote: "database.SyncedDatabaseTable",
-    child: None,
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {
@@ -23,27 +20,18 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{name}"),
         id: Id::Reply("name"),
         read: Route { method: Method::Get, path: "/api/2.0/database/synced_tables/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All],
-        list: None,
         update: &[],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.0/database/synced_tables/{id}",
             query: &[],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         named("name", "id_field"),
@@ -65,11 +53,6 @@ pub static KIND: Kind = Kind {
         recreate("spec", "immutable"),
         recreate("unity_catalog_provisioning_state", "immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "the copy in the database; the source table stays" },
     destroys: Some(Destroys {
         rank: 7,
@@ -84,4 +67,5 @@ pub static KIND: Kind = Kind {
         Fact::Fields("spec.new_pipeline_spec", &["storage_catalog", "storage_schema", "budget_policy_id"]),
     ],
     page: Some("explore/data/{name}"),
+    ..Kind::PLAIN
 };

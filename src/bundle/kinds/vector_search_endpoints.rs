@@ -23,8 +23,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::Of { manage: "CAN_MANAGE", view: Some("CAN_USE"), run: None, owner: false },
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {
@@ -34,22 +32,15 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
         wait: Some(Wait { field: "endpoint_status.state", during: &["PROVISIONING"], failed: &["OFFLINE", "DELETED"] }),
         find: Find::ById("{name}"),
         id: Id::Reply("name"),
         read: Route { method: Method::Get, path: "/api/2.0/vector-search/endpoints/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[
             Lift::All,
             Lift::FieldAs("id", "endpoint_uuid"),
             Lift::FieldAs("scaling_info.requested_target_qps", "target_qps"),
         ],
-        list: None,
         update: &[
             Call {
                 route: Route {
@@ -70,24 +61,19 @@ pub static KIND: Kind = Kind {
                 when: Sent::On("target_qps"),
             },
         ],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.0/vector-search/endpoints/{id}",
             query: &[],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         ignore_remote("budget_policy_id", "effective_vs_requested"),
         named("name", "id_field"),
         recreate("endpoint_type", "immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
     holds: Holds::Listed(
         Route {
             method: Method::Get,
@@ -98,7 +84,7 @@ pub static KIND: Kind = Kind {
         "vector_indexes",
     ),
     loses: Loses { identity: true, data: "its route: queries of its indexes fail until they are built again" },
-    destroys: None,
     facts: &[Fact::Fields("", &["name", "endpoint_type", "target_qps", "budget_policy_id", "usage_policy_id"])],
     page: Some("compute/vector-search/{name}"),
+    ..Kind::PLAIN
 };

@@ -6,8 +6,7 @@
 use super::review::Fact;
 use super::rules::{backend_default, bound, ignore_remote, named, recreate};
 use super::{
-    Api, Child, Destroys, Entries, Find, Holds, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Wait,
-    grants,
+    Api, Child, Destroys, Entries, Find, Id, Kind, Levels, Lift, Loses, Method, Part, Prefix, Route, Wait, grants,
 };
 
 pub static KIND: Kind = Kind {
@@ -23,8 +22,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::None,
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {
@@ -34,9 +31,6 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::StateWithout(&["endpoint_uuid"])],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
         kept_of_read: &["endpoint_uuid"],
         lingers: Some("pending deletion"),
         wait: Some(Wait { field: "status.ready", during: &["false"], failed: &[] }),
@@ -53,16 +47,14 @@ pub static KIND: Kind = Kind {
             },
         )),
         lift: &[Lift::All, Lift::FieldAs("endpoint.id", "endpoint_uuid")],
-        list: None,
         update: &[],
-        resize: None,
-        rename: None,
         delete: Some(Route {
             method: Method::Delete,
             path: "/api/2.0/vector-search/indexes/{id}",
             query: &[],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         bound("endpoint_uuid", "state-only field", "endpoint replaced out-of-band"),
@@ -76,11 +68,6 @@ pub static KIND: Kind = Kind {
         recreate("index_type", "immutable"),
         recreate("primary_key", "immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
-    holds: Holds::Nothing,
     loses: Loses { identity: false, data: "its vectors: those of a source table are embedded again, others are gone" },
     destroys: Some(Destroys {
         rank: 6,
@@ -98,4 +85,5 @@ pub static KIND: Kind = Kind {
         Fact::Fields("direct_access_index_spec.embedding_vector_columns.*", &["name", "embedding_dimension"]),
     ],
     page: Some("explore/data/{name/3}"),
+    ..Kind::PLAIN
 };

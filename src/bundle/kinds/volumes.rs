@@ -20,8 +20,6 @@ pub static KIND: Kind = Kind {
         entries: Entries::Written,
         levels: Levels::None,
     }),
-    renamed: &[],
-    told: &[],
     prefix: Prefix::None,
     name_field: "name",
     api: Api {
@@ -31,16 +29,9 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[Part::State],
         },
-        after_create: &[],
-        folder: None,
-        kept: &[],
-        kept_of_read: &[],
-        lingers: None,
-        wait: None,
         find: Find::ById("{catalog_name}.{schema_name}.{name}"),
         id: Id::Reply("full_name"),
         read: Route { method: Method::Get, path: "/api/2.1/unity-catalog/volumes/{id}", query: &[], body: &[] },
-        read_also: None,
         lift: &[Lift::All],
         list: Some(List {
             path: "/api/2.1/unity-catalog/volumes",
@@ -58,7 +49,6 @@ pub static KIND: Kind = Kind {
             },
             when: Sent::Always,
         }],
-        resize: None,
         rename: Some(Route {
             method: Method::Patch,
             path: "/api/2.1/unity-catalog/volumes/{id}",
@@ -71,6 +61,7 @@ pub static KIND: Kind = Kind {
             query: &[],
             body: &[],
         }),
+        ..Api::PLAIN
     },
     rules: &[
         named("catalog_name", "id_field"),
@@ -81,10 +72,6 @@ pub static KIND: Kind = Kind {
         recreate("storage_location", "immutable"),
         recreate("volume_type", "immutable"),
     ],
-    keyed: &[],
-    hashed: &[],
-    added: &[],
-    active: None,
     holds: Holds::Listed(
         Route {
             method: Method::Get,
@@ -108,4 +95,5 @@ pub static KIND: Kind = Kind {
     }),
     facts: &[Fact::Fields("", &["catalog_name", "schema_name", "name", "volume_type", "storage_location"])],
     page: Some("explore/data/volumes/{id/}"),
+    ..Kind::PLAIN
 };
