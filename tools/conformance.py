@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-OTHER_SERVER = "housekeeping,remote-state,remote-files"
+OTHER_SERVER = "housekeeping,remote-state,remote-files,workspace"
 
 
 def main() -> int:

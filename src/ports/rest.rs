@@ -178,7 +178,6 @@ impl RestError {
             RestError::Status { status, .. } => match status {
                 401 => Reason::Unauthorized,
                 403 => Reason::PermissionDenied,
-                404 => Reason::NotFound,
                 409 => Reason::Conflict,
                 429 => Reason::RateLimited,
                 _ if self.is_not_found() => Reason::NotFound,
@@ -210,6 +209,9 @@ impl RestError {
             }
             RestError::Status { status: 429, .. } => {
                 Some("the workspace limits the rate of requests; run again later".to_owned())
+            }
+            RestError::Status { error_code, .. } if error_code == NOT_THE_API => {
+                Some("a proxy or another server has answered; is `host` the workspace's own address?".to_owned())
             }
             RestError::Status { .. } if self.reason() == Reason::NotFound => {
                 Some("check that it exists in this workspace and that the principal may see it".to_owned())

@@ -309,6 +309,21 @@ async fn what_is_made_anew_of_any_kind_goes_on_with_the_next_run() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_a_bundle_stops_is_started_again_when_that_is_taken_back() {
+    let row = ROWS.iter().find(|row| row.kind == "apps").unwrap();
+    let world = row.world().await;
+    row.is_deployed(&world, &row.bundle(true), "created").await;
+    as_somebody(world.workspace(), Method::POST, "/api/2.0/apps/it/start", json!({})).await;
+    let stopping = row.bundle(true).replace("description: One", "description: One, lifecycle: {started: false}");
+    let state = || settled(world.workspace()).to_string().contains("App compute is running.");
+    assert!(state());
+    row.is_taken_back(&world, &stopping, "stopped").await;
+    assert!(state());
+    row.is_deployed(&world, &stopping, "stopped").await;
+    assert!(!state());
+}
+
 const BUNDLE: &str = "\
 bundle:
   name: tiny

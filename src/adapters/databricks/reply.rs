@@ -82,6 +82,7 @@ fn meaning(status: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Reason;
     use serde_json::json;
 
     fn said(status: u16, body: &str) -> String {
@@ -94,6 +95,9 @@ mod tests {
         assert!(is_gone(r#"{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Job 7 does not exist."}"#));
         assert!(is_gone(r#"{"detail": "Not Found"}"#) && is_gone(""));
         assert!(!is_gone("<html><title>404 Not Found</title></html>") && !is_gone("404 page not found"));
+        let failure = error(404, None, b"404 page not found").into_failure("read resources.jobs.j");
+        assert_eq!(failure.reason, Reason::WorkspaceError);
+        assert!(failure.hint.unwrap().contains("is `host` the workspace's own address?"));
     }
 
     #[test]

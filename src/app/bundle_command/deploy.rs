@@ -208,7 +208,10 @@ pub fn prevented(plan: &Plan) -> Result<(), Quit> {
         .iter()
         .map(|planned| {
             let node = &planned.node;
-            format!("{node} has lifecycle.prevent_destroy set, but the plan calls for this resource to be recreated or destroyed")
+            format!(
+                "{node} has lifecycle.prevent_destroy set, \
+                 but the plan calls for this resource to be recreated or destroyed"
+            )
         })
         .collect();
     show(&[Diagnostic::error(lines.join("\n"))]);

@@ -10,8 +10,7 @@ use crate::inputs::Config;
 use crate::inputs::config::{Model, Serve as Asked};
 use crate::policy::canary_is_well::Demands;
 use crate::policy::candidate_answers::Limits;
-use crate::stages::assignment::Assignment;
-use crate::stages::assignment::Promotion;
+use crate::stages::assignment::{Assignment, Promotion};
 use crate::stages::phases::endpoint::Serve;
 
 /// `target` is the resolved configuration of this stage's target.
